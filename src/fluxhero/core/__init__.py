@@ -1,0 +1,1 @@
+"""Our side of the market: pure decisions, without clock, I/O or Trio."""
