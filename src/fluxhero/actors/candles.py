@@ -1,0 +1,28 @@
+"""Keeps the bars: forms them from trades, seals them by the clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from fluxhero.core.candles import Candles
+from fluxhero.messages import Bars, SealDue, Trade
+from fluxhero.ports import Clock
+
+
+async def candles(
+    inbox: trio.MemoryReceiveChannel[Any], own: trio.MemorySendChannel[Any], risk: trio.MemorySendChannel[Any],
+    keeper: Candles, clock: Clock, resume: int,
+) -> None:  # fmt: skip
+    """`own`: the sending end of the inbox, for the timer; bars before tape event `resume` are known already."""
+    async for m in inbox:
+        match m:
+            case Trade():
+                due = keeper.trade(m)
+                if due is not None:
+                    clock.at(due, lambda: own.send_nowait(SealDue()))
+            case Bars() if m.index >= resume:
+                await risk.send(keeper.bars(m))
+            case SealDue():
+                await risk.send(keeper.seal())

@@ -1,0 +1,60 @@
+"""The one writer: gathers rows, and commits them before anything outside depends on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import trio
+
+from fluxhero.core import journal
+from fluxhero.messages import Commit, Note, State
+from fluxhero.ports import Host, Offload
+from fluxhero.runtime.channels import Ask
+
+ROWS, SECONDS = 1000, 1.0  # what may wait at the most
+
+
+class Store(Protocol):
+    def commit(self, rows: Sequence[journal.Row], states: Sequence[State], tape: int, updates: int) -> None: ...
+
+
+class Backlog:
+    """What is not yet on the disk."""
+
+    def __init__(self, host: Host) -> None:
+        self.rows: list[journal.Row] = []
+        self.states: dict[str, State] = {}
+        self._host, self._since = host, 0.0
+
+    def add(self, rows: Sequence[journal.Row], state: State | None) -> None:
+        if not self.rows:
+            self._since = self._host.now()
+        self.rows += rows
+        if state is not None:
+            self.states[state.name] = state
+
+    def due(self) -> bool:
+        return bool(self.rows) and (len(self.rows) >= ROWS or self._host.now() - self._since >= SECONDS)
+
+    def take(self) -> tuple[list[journal.Row], list[State]]:
+        rows, states = self.rows, list(self.states.values())
+        self.rows, self.states = [], {}
+        return rows, states
+
+
+async def recorder(
+    inbox: trio.MemoryReceiveChannel[Any], store: Store, backlog: Backlog, offload: Offload,
+    position: Callable[[], int],
+) -> None:  # fmt: skip
+    """`position`: how many events of the tape the rows so far account for."""
+    async for m in inbox:
+        match m:
+            case Note():
+                backlog.add(m.rows, m.state)
+            case Ask(question=Commit() as commit):
+                backlog.add(commit.rows, None)
+                rows, states = backlog.take()
+                tape = position()
+                await offload(lambda: store.commit(rows, states, tape, commit.updates))  # noqa: B023
+                m.answer(None)

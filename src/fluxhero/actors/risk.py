@@ -1,0 +1,53 @@
+"""Watch and gate: sees the account at every seal and quote, and every order before it is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from fluxhero.core.risk import Risk, Ruling
+from fluxhero.messages import Booked, Halt, Note, Quote, Release, Sealed, Signals, State
+from fluxhero.ports import Clock
+from fluxhero.runtime.channels import Ask
+
+
+async def risk(
+    inbox: trio.MemoryReceiveChannel[Any], strategy: trio.MemorySendChannel[Any], orders: trio.MemorySendChannel[Any],
+    recorder: trio.MemorySendChannel[Any], watch: Risk, clock: Clock, resume: int,
+) -> None:  # fmt: skip
+    """Quotes before tape event `resume` were judged in a former life."""
+
+    async def rule(ruling: Ruling) -> None:
+        if ruling.rows:
+            await recorder.send(Note(rows=tuple(ruling.rows), state=state()))
+        if ruling.granted is not None:
+            await orders.send(ruling.granted)
+
+    def state() -> State:
+        return State(name="account", blob=watch.account.tobytes())
+
+    async for m in inbox:
+        match m:
+            case Quote():
+                ruling = watch.on_quote(m, judge=m.index >= resume)
+                if ruling is not None:
+                    await rule(ruling)
+            case Booked():
+                watch.on_book(m)
+            case Sealed():
+                watched, ruling = watch.on_sealed(m)
+                await recorder.send(Note(rows=tuple(ruling.rows), state=state()))
+                await strategy.send(watched)
+            case Signals():
+                granted, ruling = watch.on_signals(m)
+                await rule(ruling)
+                await orders.send(granted)
+            case Ask(question=Halt(reason=reason)):
+                outcome, ruling = watch.halt(reason, clock.now())
+                await rule(ruling)
+                m.answer(outcome)
+            case Ask(question=Release(trip=trip, reason=reason)):
+                outcome, ruling = watch.release(trip, reason, clock.now())
+                await rule(ruling)
+                m.answer(outcome)

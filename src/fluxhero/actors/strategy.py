@@ -1,0 +1,105 @@
+"""Thinks: one kernel call per bar time; journals the bars with what each came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import trio
+
+from fluxhero.core import journal
+from fluxhero.kernel import codes
+from fluxhero.kernel.think import took
+from fluxhero.messages import (
+    Array,
+    Micros,
+    Nanos,
+    Note,
+    Raise,
+    Sealed,
+    Signal,
+    Signals,
+    State,
+    Traded,
+    Watched,
+    micros,
+)
+
+SOUGHT = (codes.ENTER, codes.EXIT, codes.REFUSED, codes.FLAT)
+
+
+class Strategy:
+    """The rows of all symbols, and what one bar time makes of them."""
+
+    def __init__(self, rows: Array, params: Array, think: Callable[..., int], fills: int) -> None:
+        """`fills`: how many the rows have seen."""
+        self.rows, self.fills = rows, fills
+        self._params, self._think = params, think
+        self._busy = np.zeros(rows.size, np.int64)
+
+    def traded(self, t: Traded) -> None:
+        took(self.rows, t.slot, t.qty, t.price)
+        self.fills += 1
+
+    def watched(self, w: Watched) -> tuple[Signals, list[journal.Row]]:
+        sealed = w.sealed
+        n = self._think(self.rows, sealed.bars, self._params, w.trail, self._busy)
+        busy = self._busy[:n].tolist()
+        decided = [row for slot in busy for row in self._decided(slot, sealed)]
+        signals = Signals(
+            sealed=sealed,
+            signals=tuple(self._signal(row, sealed) for row in decided if row.action in (codes.ENTER, codes.EXIT)),
+            raises=tuple(
+                Raise(slot=slot, stop=Micros(int(self.rows["decision"]["raised"][slot])))
+                for slot in busy
+                if self.rows["decision"]["raised"][slot]
+            ),
+        )
+        return signals, [self._seal(w), *decided]
+
+    def state(self) -> State:
+        return State(name="kernel", blob=self.rows.tobytes(), count=self.fills)
+
+    def _seal(self, w: Watched) -> journal.Seal:
+        actions = self.rows["decision"]["action"].tolist()
+        bars = tuple(
+            journal.BarRow(slot, Nanos(ts), o, h, low, c, v, quality, actions[slot] if quality == 1 else codes.HOLD)
+            for slot, (ts, o, h, low, c, v, _, _, quality) in enumerate(w.sealed.bars.tolist())
+            if ts
+        )
+        return journal.Seal(ts=w.sealed.ts, bars=bars, equity=w.equity, cash=w.cash)
+
+    def _decided(self, slot: int, sealed: Sealed) -> list[journal.Decided]:
+        row = self.rows[slot]
+        action, mode, gate, stop, _, value, limit, risk, scale = row["decision"].tolist()
+        if action not in SOUGHT:
+            return []
+        reading = dict(zip(row["reading"].dtype.names, row["reading"].tolist(), strict=True))
+        regime = int(row["regime"]["now"])
+        return [
+            journal.Decided(
+                ts=sealed.ts, slot=slot, action=action, mode=mode, regime=regime, gate=gate, value=value, limit=limit,
+                stop=Micros(stop), risk=risk, scale=scale, reading=reading,
+            )  # fmt: skip
+        ]
+
+    def _signal(self, d: journal.Decided, sealed: Sealed) -> Signal:
+        return Signal(
+            slot=d.slot, entry=d.action == codes.ENTER, mode=d.mode, price=micros(float(sealed.bars["close"][d.slot])),
+            stop=d.stop, risk=d.risk, scale=d.scale, volume=d.reading["volume_mean"],
+        )  # fmt: skip
+
+
+async def strategy(
+    inbox: trio.MemoryReceiveChannel[Any], risk: trio.MemorySendChannel[Any], recorder: trio.MemorySendChannel[Any],
+    mind: Strategy,
+) -> None:  # fmt: skip
+    async for m in inbox:
+        match m:
+            case Traded():
+                mind.traded(m)
+            case Watched():
+                signals, rows = mind.watched(m)
+                await recorder.send(Note(rows=tuple(rows), state=mind.state()))
+                risk.send_nowait(signals)

@@ -1,0 +1,1 @@
+"""Those who take our orders. `ports.Broker` says what they owe us."""

@@ -1,0 +1,87 @@
+"""The embedded venue as a broker: orders travel to it in market time, updates come back at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from fluxhero.exchange.matching import Venue
+from fluxhero.messages import Cancel, Event, Nanos, Order, Update
+from fluxhero.ports import Clock
+
+
+class Ledger(Protocol):
+    """Where the venue keeps what it must not forget."""
+
+    cursor: int
+    arrivals: set[str]
+
+    def after(self, seq: int) -> list[tuple[int | None, Update]]: ...
+
+    def commit(
+        self, state: bytes, cursor: int, arrived: Iterable[str], updates: Sequence[Update], event: int | None
+    ) -> None: ...
+
+
+class Paper:
+    def __init__(self, venue: Venue, ledger: Ledger, clock: Clock, latency: Nanos) -> None:
+        """`latency`: market time from send to arrival; 0: the order is there before the send returns."""
+        self.cursor = ledger.cursor
+        self.duplicates = 0
+        self._venue, self._ledger, self._clock, self._latency = venue, ledger, clock, latency
+        self._deliver: Callable[[Update], None] = lambda update: None
+        self._again: deque[tuple[int, Update]] = deque()
+
+    def listen(self, deliver: Callable[[Update], None], after: int) -> None:
+        """What was said and not heard is said again at its place in the tape."""
+        self._deliver = deliver
+        for event, update in self._ledger.after(after):
+            if event is None:
+                self._clock.at(update.ts, lambda update=update: deliver(update))  # type: ignore[misc]
+            else:
+                self._again.append((event, update))
+
+    async def send(self, what: Order | Cancel) -> None:
+        if self._latency:
+            self._clock.at(Nanos(what.ts + self._latency), lambda: self._arrive(what))
+        else:
+            self._arrive(what)
+
+    def event(self, e: Event) -> bool:
+        """One event of the tape, before anyone else sees it. True if somebody heard of it."""
+        heard = False
+        while self._again and self._again[0][0] <= e.index:
+            self._deliver(self._again.popleft()[1])
+            heard = True
+        if e.index < self.cursor:
+            return heard
+        updates = self._venue.event(e)
+        self.cursor = e.index + 1
+        if updates:
+            self._publish(updates, (), e.index)
+        return heard or bool(updates)
+
+    def flush(self) -> None:
+        """Keeps the place in the tape though nothing was said."""
+        if self.cursor != self._ledger.cursor:
+            self._publish((), (), None)
+
+    def _arrive(self, what: Order | Cancel) -> None:
+        """What has arrived once is never taken again: the id is the proof."""
+        key = what.cid if isinstance(what, Order) else f"{what.cid} cancel {what.ts}"
+        if key in self._ledger.arrivals:
+            self.duplicates += 1
+            return
+        now = self._clock.now()
+        updates = self._venue.order(what, now) if isinstance(what, Order) else self._venue.cancel(what, now)
+        self._publish(updates, (key,), None)
+
+    def _publish(self, updates: Sequence[Update], arrived: Sequence[str], event: int | None) -> None:
+        """Nothing is said before it is durable."""
+        state = msgspec.msgpack.encode(self._venue.snapshot())
+        self._ledger.commit(state, self.cursor, arrived, updates, event)
+        for update in updates:
+            self._deliver(update)

@@ -1,0 +1,62 @@
+"""Cash and positions, in integers: exact, and the same in any order of sums."""
+
+import msgspec
+
+from fluxhero.messages import Micros, Nanos, Shares, Side
+
+
+class Position(msgspec.Struct):
+    """What is held of one symbol, and what its round trip has cost so far. Micro-dollars."""
+
+    qty: int
+    opened: int
+    bought: int = 0  # shares
+    paid: int = 0
+    received: int = 0
+    fees: int = 0
+
+
+class RoundTrip(msgspec.Struct, frozen=True):
+    """A closed trade: averages per share, result after fees. Micro-dollars."""
+
+    qty: Shares
+    opened: Nanos
+    closed: Nanos
+    entry: Micros
+    exit: Micros
+    fees: Micros
+    result: Micros
+
+
+class Book:
+    def __init__(self, cash: Micros) -> None:
+        self.cash = int(cash)
+        self.positions: dict[int, Position] = {}
+
+    def held(self, slot: int) -> int:
+        position = self.positions.get(slot)
+        return position.qty if position else 0
+
+    def fill(self, slot: int, side: Side, qty: Shares, price: Micros, fee: Micros, ts: Nanos) -> RoundTrip | None:
+        """Books one execution; the round trip if it ends flat."""
+        p = self.positions.setdefault(slot, Position(qty=0, opened=ts))
+        self.cash -= side * qty * price + fee
+        p.qty += side * qty
+        p.fees += fee
+        if side is Side.BUY:
+            p.bought += qty
+            p.paid += qty * price
+        else:
+            p.received += qty * price
+        if p.qty:
+            return None
+        del self.positions[slot]
+        return RoundTrip(
+            qty=Shares(p.bought),
+            opened=Nanos(p.opened),
+            closed=ts,
+            entry=Micros(p.paid // p.bought),
+            exit=Micros(p.received // p.bought),
+            fees=Micros(p.fees),
+            result=Micros(p.received - p.paid - p.fees),
+        )

@@ -1,0 +1,209 @@
+"""The rows of the journal, their canonical bytes, and the chain that binds them.
+
+A row holds market time alone: nothing of the host, the process or the batch that it was written in, so that the same
+market gives the same journal. Slots are symbols in config order, money is micro-dollars.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side
+
+DIGEST = 16  # bytes
+GENESIS = bytes(DIGEST)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=str.lower, array_like=True):
+    ts: Nanos
+
+
+class Opened(Row, frozen=True, kw_only=True):
+    """The first row: the account and what the state was made for."""
+
+    account: str
+    epoch: str
+    cash: Micros
+    model: Model
+    symbols: tuple[str, ...]
+    identity: dict[str, str]
+
+
+class Settings(Row, frozen=True, kw_only=True):
+    """The hash of the trading keys, whenever it changes."""
+
+    hash: str
+
+
+class BarRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    slot: int
+    start: Nanos
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    quality: int
+    code: int  # what the think came to; kernel.codes
+
+
+class Seal(Row, frozen=True, kw_only=True):
+    """The bars of one time, what each came to, and the account at their closes."""
+
+    bars: tuple[BarRow, ...]
+    equity: Micros
+    cash: Micros
+
+
+class Decided(Row, frozen=True, kw_only=True):
+    """The outcome of one think that sought something, with its reasons."""
+
+    slot: int
+    action: int
+    mode: int
+    regime: int
+    gate: int
+    value: float
+    limit: float
+    stop: Micros
+    risk: float
+    scale: float
+    reading: dict[str, float]
+
+
+class Judged(Row, frozen=True, kw_only=True):
+    """What the gate made of a signal: the quantity and the three numbers it is the least of, or a refusal."""
+
+    slot: int
+    entry: bool
+    gate: int
+    value: float
+    limit: float
+    qty: Shares = Shares(0)
+    by_risk: int = 0
+    by_cap: int = 0
+    by_room: int = 0
+
+
+class Factors(Row, frozen=True, kw_only=True):
+    """The two factors that the watch sets, when they change."""
+
+    sizing: float
+    trail: float
+
+
+class Intent(Row, frozen=True, kw_only=True):
+    """An order, durable before its first byte is sent."""
+
+    order: Order
+
+
+class Canceling(Row, frozen=True, kw_only=True):
+    cid: Cid
+
+
+class Aim(Row, frozen=True, kw_only=True):
+    """What is wanted of a position: to leave it, or where its stop should be."""
+
+    slot: int
+    leaving: bool
+    stop: Micros
+
+
+class Evidence(Row, frozen=True, kw_only=True):
+    """The venue's word on an order, and the state that follows."""
+
+    cid: Cid
+    seq: int
+    says: Says
+    state: str
+    reason: str
+
+
+class Filled(Row, frozen=True, kw_only=True):
+    """One execution, and the order and the cash after it."""
+
+    cid: Cid
+    seq: int
+    exec_id: str
+    at: Nanos
+    slot: int
+    role: Role
+    side: Side
+    price: Micros
+    qty: Shares
+    fee: Micros
+    state: str
+    filled: Shares
+    cash: Micros
+
+
+class Closed(Row, frozen=True, kw_only=True):
+    """A round trip."""
+
+    slot: int
+    mode: int
+    qty: Shares
+    opened: Nanos
+    entry: Micros
+    exit: Micros
+    fees: Micros
+    result: Micros
+
+
+class Odd(Row, frozen=True, kw_only=True):
+    """Evidence that the state table has no entry for: recorded, and nothing changed."""
+
+    cid: Cid
+    seq: int
+    says: Says
+    state: str
+
+
+class Tripped(Row, frozen=True, kw_only=True):
+    trip: str
+    cause: str
+    equity: Micros
+    value: float
+    limit: float
+
+
+class Released(Row, frozen=True, kw_only=True):
+    trip: str
+    by: str
+    reason: str
+
+
+Any = (
+    Opened | Settings | Seal | Decided | Judged | Factors | Intent | Canceling | Aim | Evidence | Filled | Closed
+    | Odd | Tripped | Released
+)  # fmt: skip
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)
+
+
+def encode(row: Row) -> bytes:
+    """The canonical bytes of a row."""
+    return _encoder.encode(row)
+
+
+def decode(body: bytes) -> Any:
+    return _decoder.decode(body)
+
+
+def link(previous: bytes, body: bytes) -> bytes:
+    """The hash of a row, which binds all rows before it."""
+    return hashlib.blake2b(body, digest_size=DIGEST, key=previous).digest()
+
+
+def broken(rows: Iterable[tuple[int, bytes, bytes]], head: bytes = GENESIS) -> int | None:
+    """The seq of the first row, of (seq, body, hash), whose hash does not follow from those before it."""
+    for seq, body, hashed in rows:
+        head = link(head, body)
+        if head != hashed:
+            return seq
+    return None

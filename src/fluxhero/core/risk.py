@@ -1,0 +1,286 @@
+"""The watch over the account and the gate before every order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from fluxhero.core import journal
+from fluxhero.core.calendar import Calendar, Session
+from fluxhero.core.ladder import BITS, RUNGS, Rung, Trip
+from fluxhero.kernel import codes
+from fluxhero.kernel.risk import admitted, marked, watched
+from fluxhero.kernel.state import ACCOUNT
+from fluxhero.messages import (
+    SECOND,
+    Array,
+    Booked,
+    Entry,
+    Granted,
+    Micros,
+    Model,
+    Nanos,
+    Outcome,
+    Quality,
+    Quote,
+    Sealed,
+    Shares,
+    Signal,
+    Signals,
+    Watched,
+    micros,
+)
+
+
+FRESH = Nanos(5 * SECOND)  # a quote is fresh this long,
+QUIET = Nanos(60 * SECOND)  # or this long while the stream is alive
+
+
+class Ruling(msgspec.Struct):
+    """What follows from one message: rows for the journal, and perhaps orders at once."""
+
+    rows: list[journal.Row]
+    granted: Granted | None = None
+
+
+def account(cash: Micros) -> Array:
+    """A fresh ACCOUNT record: equity is the cash, no session seen."""
+    a = np.zeros(1, ACCOUNT)
+    for name in ("equity", "day_base", "last", "peak", "crest"):
+        a[name] = cash
+    a["session"], a["sizing"] = -1, 1.0
+    return a
+
+
+class Risk:
+    def __init__(
+        self, account: Array, params: Array, symbols: int, model: Model, calendar: Calendar, auto_release: bool
+    ) -> None:
+        self.account, self._params, self._calendar = account, params, calendar
+        self.book = Booked(cash=Micros(int(account["equity"][0])), held=(), entering=(), grants=0)
+        self.rung = Rung.NORMAL
+        self._quoted = model is Model.QUOTE
+        self._auto = auto_release
+        self._closes: list[Micros] = [Micros(0)] * symbols
+        self._quotes: list[Quote | None] = [None] * symbols
+        self._stream = Nanos(0)  # the last event of any symbol
+        self._granted = 0
+        self._pending: dict[int, Entry] = {}  # granted, and not yet in the book
+        self._session: Session | None = None
+        self._factors = (1.0, float(params["rules"]["stop_atr"][0]))
+        self.account["trail"] = self._factors[1] if account["trail"][0] == 0.0 else account["trail"]
+        self._factors = (float(account["sizing"][0]), float(account["trail"][0]))
+        self._climb()
+
+    # -- what comes in
+
+    def on_book(self, b: Booked) -> None:
+        self.book = b
+        if b.grants >= self._granted:
+            self._pending.clear()
+
+    def on_closes(self, sealed: Sealed) -> None:
+        """The marks of a bar time, without judging them."""
+        bars = sealed.bars
+        for slot in np.flatnonzero(bars["quality"] == Quality.FULL).tolist():
+            self._closes[slot] = micros(float(bars["close"][slot]))
+
+    def on_sealed(self, sealed: Sealed) -> tuple[Watched, Ruling]:
+        """The watch, once per bar time and before any decision."""
+        ruling = Ruling([])
+        self.on_closes(sealed)
+        session = int(sealed.bars["session"].max())
+        a = self.account[0]
+        if session >= 0:
+            if session != a["session"] and self._auto and a["trips"] & codes.DAY_LOSS:
+                opens = self._calendar.sessions[session].open
+                ruling.rows += self._release(Trip.DAY_LOSS, "script", "a new session", opens)
+            tripped = watched(self.account, self.equity(), session, sealed.ts, self._params)
+            ruling.rows += self._trips(tripped, sealed.ts)
+            ruling.rows += self._changed(sealed.ts)
+        return self._watched(sealed), ruling
+
+    def on_signals(self, m: Signals) -> tuple[Granted, Ruling]:
+        """Exits first, then each entry against the book with the earlier ones reserved."""
+        ts, ruling = m.sealed.ts, Ruling([])
+        self._reserve()
+        held = [lot.slot for lot in self.book.held]
+        in_session = int(m.sealed.bars["session"].max()) >= 0
+        exits: list[int] = held if self.rung is Rung.FLATTEN and in_session else []
+        for s in m.signals:
+            if not s.entry and s.slot not in exits:
+                exits += self._exit(s, ts, ruling.rows)
+        entries = [e for s in m.signals if s.entry for e in self._entry(s, ts, ruling.rows)]
+        raises = () if self.rung is Rung.FLATTEN else m.raises
+        granted = Granted(
+            ts=ts, exits=tuple(exits), entries=tuple(entries), raises=tuple(raises),
+            cancel_entries=self.rung is not Rung.NORMAL,
+        )  # fmt: skip
+        self._granted += 1
+        self._pending = {e.slot: e for e in entries}
+        return granted, ruling
+
+    def on_quote(self, q: Quote, judge: bool = True) -> Ruling | None:
+        """A mark, where it is of something held and the session is on."""
+        self._quotes[q.slot], self._stream = q, q.ts
+        if not (judge and q.usable and self.book.held and self._trading(q.ts)):
+            return None
+        if all(lot.slot != q.slot for lot in self.book.held):
+            return None
+        tripped = marked(self.account, self.equity(q.ts), q.ts, self._params)
+        if not tripped:
+            return None
+        return self._act(self._trips(tripped, q.ts), q.ts)
+
+    # -- commands
+
+    def halt(self, reason: str, ts: Nanos) -> tuple[Outcome, Ruling]:
+        if self._held(Trip.HALT):
+            return Outcome(ok=True, text="already halted"), Ruling([])
+        self.account["trips"] |= codes.HALT
+        self._climb()
+        equity = Micros(int(self.account["equity"][0]))
+        row = journal.Tripped(ts=ts, trip=Trip.HALT, cause=reason, equity=equity, value=0.0, limit=0.0)
+        return Outcome(ok=True, text="halted: entries and exits stop, protective stops stay"), self._act([row], ts)
+
+    def release(self, trip: str, reason: str, ts: Nanos) -> tuple[Outcome, Ruling]:
+        if trip not in set(Trip) or not self._held(Trip(trip)):
+            held = ", ".join(t for t in Trip if self._held(t)) or "none"
+            return Outcome(ok=False, text=f"trip {trip!r} is not held; held: {held}"), Ruling([])
+        rows = self._release(Trip(trip), "operator", reason, ts)
+        return Outcome(ok=True, text=f"released {trip}; rung {self.rung.name}"), Ruling(rows)
+
+    # -- the account
+
+    def equity(self, ts: Nanos | None = None) -> Micros:
+        """Cash and positions, at the last closes, or at the mids of live quotes where a time is given."""
+        worth = sum(lot.qty * (self._mid(lot.slot, ts) if ts else self._closes[lot.slot]) for lot in self.book.held)
+        return Micros(self.book.cash + worth)
+
+    def _mid(self, slot: int, ts: Nanos) -> int:
+        q = self._quotes[slot]
+        return (q.bid + q.ask) // 2 if q and q.usable and ts - q.ts <= QUIET else self._closes[slot]
+
+    def _trading(self, ts: Nanos) -> bool:
+        s = self._session
+        if s is None or not s.open <= ts < s.close:
+            s = self._session = self._calendar.at(ts)
+        return s is not None
+
+    def _watched(self, sealed: Sealed) -> Watched:
+        return Watched(sealed=sealed, equity=self.equity(), cash=self.book.cash, trail=self._factors[1])
+
+    def _reserve(self) -> None:
+        """Exposure and slots in use: held at the marks, entering at decision prices."""
+        a = self.account[0]
+        held = {lot.slot for lot in self.book.held}
+        entering = {lot.slot: lot.qty * lot.price for lot in self.book.entering}
+        entering.update({e.slot: e.qty * e.price for e in self._pending.values()})
+        worth = sum(lot.qty * self._closes[lot.slot] for lot in self.book.held)
+        a["deployed"] = worth + sum(entering.values())
+        a["positions"] = len(held | entering.keys())
+
+    # -- the gate
+
+    def _exit(self, s: Signal, ts: Nanos, rows: list[journal.Row]) -> list[int]:
+        held = next((lot.qty for lot in self.book.held if lot.slot == s.slot), Shares(0))
+        shut = self.rung is Rung.HALTED
+        gate = codes.RUNG if shut else codes.OPEN
+        rows.append(
+            journal.Judged(ts=ts, slot=s.slot, entry=False, gate=gate, value=float(self.rung), limit=0.0, qty=held)
+        )
+        return [] if shut else [s.slot]
+
+    def _entry(self, s: Signal, ts: Nanos, rows: list[journal.Row]) -> list[Entry]:
+        gate, value, limit = self._refusal(s, ts)
+        qty = by_risk = by_cap = by_room = 0
+        if gate == codes.OPEN:
+            gate, qty, by_risk, by_cap, by_room = admitted(
+                self.account, s.price, s.stop, s.risk, s.scale, self._params
+            )
+            value, limit = self._measure(gate, s)
+        rows.append(
+            journal.Judged(
+                ts=ts, slot=s.slot, entry=True, gate=gate, value=value, limit=limit, qty=Shares(qty),
+                by_risk=by_risk, by_cap=by_cap, by_room=by_room,
+            )  # fmt: skip
+        )
+        if not qty:
+            return []
+        return [Entry(slot=s.slot, qty=Shares(qty), mode=s.mode, price=s.price, stop=s.stop, volume=s.volume)]
+
+    def _refusal(self, s: Signal, ts: Nanos) -> tuple[int, float, float]:
+        if self.rung is not Rung.NORMAL:
+            return codes.RUNG, float(self.rung), 0.0
+        if s.slot in self._pending or any(lot.slot == s.slot for lot in (*self.book.held, *self.book.entering)):
+            return codes.BUSY, 1.0, 0.0
+        if self._quoted and not self._fresh(s.slot, ts):
+            q = self._quotes[s.slot]
+            return codes.FRESH, (ts - q.ts) / SECOND if q else float("inf"), FRESH / SECOND
+        return codes.OPEN, 0.0, 0.0
+
+    def _fresh(self, slot: int, ts: Nanos) -> bool:
+        q = self._quotes[slot]
+        if q is None or not q.usable:
+            return False
+        return ts - q.ts <= FRESH or (ts - q.ts <= QUIET and ts - self._stream <= FRESH)
+
+    def _measure(self, gate: int, s: Signal) -> tuple[float, float]:
+        """The value and the limit of a refusal by the sizer."""
+        rules: Any = self._params[0]["rules"]
+        if gate == codes.STOP:
+            return s.stop / 1e6, s.price / 1e6
+        if gate == codes.SLOTS:
+            return float(self.account["positions"][0]), float(rules["slots"])
+        if gate == codes.SIZE:
+            return 0.0, 1.0
+        return 0.0, 0.0
+
+    # -- trips
+
+    def _held(self, trip: Trip) -> bool:
+        return bool(int(self.account["trips"][0]) & BITS[trip])
+
+    def _climb(self) -> None:
+        self.rung = max((RUNGS[t] for t in Trip if self._held(t)), default=Rung.NORMAL)
+
+    def _trips(self, bits: int, ts: Nanos) -> list[journal.Row]:
+        """The rows of newly tripped limits; the rung in memory is set first."""
+        self._climb()
+        a, rules = self.account[0], self._params[0]["rules"]
+        lost = int(a["day_base"]) - int(a["equity"])
+        drawn = int(a["crest"]) - int(a["equity"])
+        causes = {
+            Trip.DAY_LOSS: ("day loss", lost / int(a["day_base"]), float(rules["day_loss"])),
+            Trip.DRAWDOWN: ("drawdown", drawn / int(a["crest"]), float(rules["hard_drawdown"])),
+        }
+        return [
+            journal.Tripped(ts=ts, trip=t, cause=c, equity=Micros(int(a["equity"])), value=value, limit=limit)
+            for t, (c, value, limit) in causes.items()
+            if bits & BITS[t]
+        ]
+
+    def _act(self, rows: list[journal.Row], ts: Nanos) -> Ruling:
+        """What a trip between seals does at once. Outside the session FLATTEN waits for the next seal in it."""
+        exits = tuple(lot.slot for lot in self.book.held) if self.rung is Rung.FLATTEN and self._trading(ts) else ()
+        self._granted += 1
+        return Ruling(rows, Granted(ts=ts, exits=exits, cancel_entries=True))
+
+    def _release(self, trip: Trip, by: str, reason: str, ts: Nanos) -> list[journal.Row]:
+        """Drawdown counts from present equity after its release; the reported peak and history stay."""
+        a = self.account
+        a["trips"] &= ~BITS[trip]
+        a["strikes"] = 0
+        if trip is Trip.DRAWDOWN:
+            a["crest"] = a["equity"]
+        self._climb()
+        return [journal.Released(ts=ts, trip=trip, by=by, reason=reason)]
+
+    def _changed(self, ts: Nanos) -> list[journal.Row]:
+        now = (float(self.account["sizing"][0]), float(self.account["trail"][0]))
+        if now == self._factors:
+            return []
+        self._factors = now
+        return [journal.Factors(ts=ts, sizing=now[0], trail=now[1])]

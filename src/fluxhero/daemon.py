@@ -1,0 +1,79 @@
+"""The page: who lives here, what they say to whom, and how a life begins from what the last one left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from fluxhero.actors.candles import candles
+from fluxhero.actors.control import Controller, control
+from fluxhero.actors.feed import feed
+from fluxhero.actors.orders import orders
+from fluxhero.actors.recorder import Backlog, recorder
+from fluxhero.actors.risk import risk
+from fluxhero.actors.strategy import strategy
+from fluxhero.messages import Commit
+from fluxhero.ports import Ports
+from fluxhero.restore import Outset, begun
+from fluxhero.runtime.channels import ask
+from fluxhero.runtime.supervise import Child, RestartBudget, family, supervise
+
+FORWARD, BACK = 64, 65_536  # forward edges wait for room; a full back edge is a crash
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """What does not change from life to life."""
+
+    outset: Outset
+    ports: Ports
+    socket: Path | None
+    stop: Callable[[], None]
+
+
+async def run(daemon: Daemon) -> None:
+    """Until the source has no more. Raises GaveUp when the actors crash too often."""
+    await supervise(partial(_life, daemon), RestartBudget())
+
+
+async def _life(d: Daemon) -> None:
+    ports, world = d.ports, d.ports.world()
+    try:
+        mind = begun(d.outset, ports, world)
+        to_candles, at_candles = trio.open_memory_channel[Any](FORWARD)
+        to_strategy, at_strategy = trio.open_memory_channel[Any](BACK)
+        to_risk, at_risk = trio.open_memory_channel[Any](BACK)
+        to_orders, at_orders = trio.open_memory_channel[Any](BACK)
+        to_recorder, at_recorder = trio.open_memory_channel[Any](FORWARD)
+        backlog = Backlog(ports.host)
+
+        async def flush() -> None:
+            world.flush()
+            await ask(to_recorder, Commit())
+
+        source = world.source(mind.tape, backlog.due, flush)
+
+        async def reads() -> None:
+            await feed(source, to_candles, to_risk)
+            await flush()
+
+        clock = world.clock
+        children = [
+            Child("recorder", lambda: recorder(at_recorder, ports.store, backlog, ports.offload, lambda: source.position)),
+            Child("orders", lambda: orders(at_orders, to_orders, to_risk, to_strategy, to_recorder, mind.desk, world.broker)),
+            Child("risk", lambda: risk(at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, mind.tape)),
+            Child("strategy", lambda: strategy(at_strategy, to_risk, to_recorder, mind.strategy)),
+            Child("candles", lambda: candles(at_candles, to_candles, to_risk, mind.candles, clock, mind.tape)),
+            Child("feed", reads),
+        ]  # fmt: skip
+        if d.socket is not None:
+            controller = Controller(d.outset.directory, world, to_risk, to_recorder, d.stop)
+            children.insert(0, Child("control", partial(control, d.socket, controller)))
+        await family(children)
+    finally:
+        world.close()

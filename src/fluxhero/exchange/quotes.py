@@ -1,0 +1,72 @@
+"""The `quote` model: buy at the ask, sell at the bid, as far as the displayed size goes, once per quote."""
+
+from collections.abc import Callable
+
+from fluxhero.exchange.matching import Resting, Snapshot, Venue
+from fluxhero.messages import Event, Micros, Nanos, Order, Quote, Shares, Side, Trade, Type, Update, micros
+
+
+class QuoteVenue(Venue):
+    def __init__(self, snapshot: Snapshot, fee: Micros, regular: Callable[[Nanos], bool]) -> None:
+        super().__init__(snapshot, fee, regular)
+        self._quotes: dict[int, Quote] = {}
+        self._taken: dict[int, list[int]] = {}  # of the quote, [bought, sold]
+        self._busy = {r.order.slot for r in self.resting.values()}
+        for slot, (index, ts, bid, ask, bids, asks, bought, sold) in snapshot.seen.items():
+            self._quotes[slot] = Quote(
+                index=index, ts=Nanos(ts), slot=slot, bid=Micros(bid), ask=Micros(ask), bid_size=Shares(bids),
+                ask_size=Shares(asks),
+            )  # fmt: skip
+            self._taken[slot] = [bought, sold]
+
+    def seen(self) -> dict[int, list[int]]:
+        return {
+            slot: [q.index, q.ts, q.bid, q.ask, q.bid_size, q.ask_size, *self._taken.get(slot, (0, 0))]
+            for slot, q in self._quotes.items()
+        }
+
+    def event(self, e: Event) -> list[Update]:
+        if isinstance(e, Quote):
+            self._quotes[e.slot] = e
+            if e.slot not in self._busy:
+                self._taken.pop(e.slot, None)
+                return []
+            self._taken[e.slot] = [0, 0]
+            self._work(e.slot, e.ts)
+        elif isinstance(e, Trade) and e.slot in self._busy and self._regular(e.ts):
+            self._trigger(e)
+        return self._take()
+
+    def _accept(self, o: Order, old: Resting | None, now: Nanos) -> None:
+        super()._accept(o, old, now)
+        self._busy.add(o.slot)
+        if o.type is Type.MARKET:
+            self._work(o.slot, now)
+
+    def _take(self) -> list[Update]:
+        out = super()._take()
+        if out:
+            self._busy = {r.order.slot for r in self.resting.values()}
+        return out
+
+    def _trigger(self, t: Trade) -> None:
+        """A regular trade at or through a stop makes it a market order."""
+        price = micros(t.price)
+        for r in self._of(t.slot, Type.STOP):
+            if price <= r.order.stop:
+                r.triggered = True
+        self._work(t.slot, t.ts)
+
+    def _work(self, slot: int, now: Nanos) -> None:
+        """Market orders, oldest first, against what the quote still shows."""
+        q = self._quotes.get(slot)
+        if q is None or not q.usable or not self._regular(q.ts) or not self._regular(now):
+            return
+        taken = self._taken.setdefault(slot, [0, 0])
+        for r in [r for r in self.resting.values() if r.order.slot == slot and r.at_market]:
+            buying = r.order.side is Side.BUY
+            shown, price, used = (q.ask_size, q.ask, 0) if buying else (q.bid_size, q.bid, 1)
+            qty = min(r.order.qty - r.filled, shown - taken[used])
+            if qty > 0:
+                taken[used] += qty
+                self._execute(r, qty, price, now, now)

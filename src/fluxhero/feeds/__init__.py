@@ -1,0 +1,1 @@
+"""Where market data comes from. `ports.Source` says what they owe us."""

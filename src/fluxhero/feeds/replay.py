@@ -1,0 +1,115 @@
+"""A tape as a source: the market's time moves from event to event, and only when nobody is busy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from fluxhero.core.calendar import Calendar
+from fluxhero.feeds.tape import Tape
+from fluxhero.messages import Bars, Event, Nanos, Quote, Trade
+from fluxhero.ports import Host
+from fluxhero.runtime.clock import DrivenClock
+from fluxhero.runtime.turns import Turns, quiet
+
+SLICE = 0.2  # s of host time between looks at what is pending, while we wait for the pace
+
+
+class Venue(Protocol):
+    """Sees every event before we do."""
+
+    cursor: int
+
+    def event(self, e: Event) -> bool: ...
+
+
+class Pace:
+    """Host time per market time; closed hours take none. `speed` 0 is as fast as it goes."""
+
+    def __init__(self, host: Host, calendar: Calendar, speed: float) -> None:
+        self._host, self._calendar, self._speed = host, calendar, speed
+        self._due, self._last = 0.0, Nanos(0)
+
+    def wait(self, ts: Nanos) -> float:
+        """Seconds until an event of `ts` may be released."""
+        if not self._speed:
+            return 0.0
+        if not self._last:
+            self._due, self._last = self._host.now(), ts
+        elif ts > self._last:
+            self._due += self._market(self._last, ts) / 1e9 / self._speed
+            self._last = ts
+        return self._due - self._host.now()
+
+    def _market(self, a: Nanos, b: Nanos) -> int:
+        """The ns of regular sessions between two times; extended hours are jumped too."""
+        total = 0
+        while a < b:
+            session = self._calendar.next(a)
+            total += max(0, min(b, session.close) - max(a, session.open))
+            a = session.close
+        return total
+
+
+class ReplaySource:
+    def __init__(
+        self, tape: Tape, clock: DrivenClock, venue: Venue, pace: Pace, host: Host, turns: Turns, ours: int,
+        pending: Callable[[], bool], flush: Callable[[], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        """`ours`: our cursor; `pending`: is a commit due?; `flush`: makes all rows so far durable."""
+        self.position = ours
+        self.refed = 0
+        self._start = tape.resume(min(ours, venue.cursor))
+        self._events = tape.events(self._start)
+        self._length = len(tape)
+        self._clock, self._venue, self._pace, self._host, self._turns = clock, venue, pace, host, turns
+        self._pending, self._flush = pending, flush
+        self._begun = False
+
+    def __aiter__(self) -> ReplaySource:
+        return self
+
+    async def __anext__(self) -> Trade | Quote | Bars:
+        """The next event, after every timer that is due at or before it; we hold the turn until we are asked again."""
+        await self._between()
+        event = next(self._events, None)
+        if event is None:
+            await self._last_timers()
+            self._turns.end()
+            raise StopAsyncIteration
+        while (due := self._clock.next()) is not None and due <= event.ts:
+            await self._wait(due)
+            self._clock.fire()
+            await self._between()
+        await self._wait(event.ts)
+        self._clock.advance(event.ts)
+        if self._venue.event(event):
+            await quiet()
+        if event.index < self.position:
+            self.refed += 1
+        else:
+            self.position = event.index + 1
+        return event
+
+    async def _between(self) -> None:
+        """Ends the turn, lets others act, begins the next."""
+        await quiet()
+        if self._begun:
+            if self._pending():
+                await self._flush()
+            self._turns.end()
+        await self._turns.begin()
+        self._begun = True
+
+    async def _last_timers(self) -> None:
+        while self._clock.next() is not None:
+            self._clock.fire()
+            await self._between()
+
+    async def _wait(self, ts: Nanos) -> None:
+        while (seconds := self._pace.wait(ts)) > 0:
+            self._turns.end()
+            await self._host.sleep(min(seconds, SLICE))
+            await self._turns.begin()
+            if self._pending():
+                await self._flush()

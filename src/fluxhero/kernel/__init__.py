@@ -1,0 +1,1 @@
+"""Every numeric rule, compiled once: indicators, regime, strategies, gates, sizing, fills."""

@@ -1,0 +1,64 @@
+"""The dual-mode strategy: follow strong trends, buy dips in quiet markets, and half-heartedly do either in between."""
+
+from fluxhero.kernel.codes import NEUTRAL, REVERSION, TREND
+from fluxhero.kernel.compile import rare, step
+from fluxhero.kernel.state import floats, ints, params, record
+from fluxhero.kernel.trade import enter, leave, trail
+
+OWN = record(*ints("above"))
+PARAMS = params(
+    record(*floats("enter_atr exit_atr stop_share trend_risk mean_risk neutral_scale oversold overbought width"))
+)
+DEFAULTS = {
+    "enter_atr": 0.5, "exit_atr": 0.3, "stop_share": 0.03, "trend_risk": 0.01, "mean_risk": 0.0075,
+    "neutral_scale": 0.7, "oversold": 30.0, "overbought": 70.0, "width": 2.0,
+}  # fmt: skip
+
+
+@rare
+def seek(row, bar, p, stop_atr, cross, dip):  # type: ignore[no-untyped-def]
+    """Flat: which mode, if any, opens here."""
+    v, o, now = row.reading, p.own, row.regime.now
+    trend_stop, dip_stop = bar.close - stop_atr * v.atr, bar.close * (1.0 - o.stop_share)
+    if now == TREND:
+        if cross:
+            enter(row, bar, p.rules, TREND, trend_stop, o.trend_risk, 1.0)
+    elif now == REVERSION:
+        if dip:
+            enter(row, bar, p.rules, REVERSION, dip_stop, o.mean_risk, 1.0)
+    elif cross and v.rsi < o.overbought and bar.close < v.mid + o.width * v.sd:
+        enter(row, bar, p.rules, TREND, trend_stop, o.mean_risk, o.neutral_scale)
+    elif dip and v.slope >= 0.0:
+        enter(row, bar, p.rules, REVERSION, dip_stop, o.mean_risk, o.neutral_scale)
+
+
+@rare
+def manage(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
+    """Holding: leave, or trail the stop. The mode that opened the position rules it."""
+    v = row.reading
+    if row.trade.mode == REVERSION:
+        if bar.close >= v.mid or v.rsi > p.own.overbought:
+            leave(row)
+        return
+    if bar.close < v.kama - p.own.exit_atr * v.atr:
+        leave(row)
+    else:
+        trail(row, bar, p.rules, stop_atr)
+
+
+@step
+def decide(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
+    """One sealed bar to one decision; the common bar costs two comparisons."""
+    v, own = row.reading, row.own
+    above = bar.close > v.kama + p.own.enter_atr * v.atr
+    fresh = (own.above == 0) | ((row.regime.changed == 1) & (row.regime.now == TREND))
+    own.above = above
+    cross = above & fresh & (v.slope > 0.0)
+    dip = (v.rsi < p.own.oversold) & (bar.close <= v.mid - p.own.width * v.sd)
+    if row.trade.qty != 0:
+        manage(row, bar, p, stop_atr)
+    elif cross | dip:
+        seek(row, bar, p, stop_atr, cross, dip)
+
+
+assert NEUTRAL == 0  # `seek` falls through to it

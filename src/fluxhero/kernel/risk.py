@@ -1,0 +1,86 @@
+"""Limits on the account: the watch over equity, and the sizer with its caps."""
+
+from fluxhero.kernel.codes import DAY_LOSS, DRAWDOWN, OPEN, SIZE, SLOTS, STOP
+from fluxhero.kernel.compile import entry, rare, step
+
+
+@step
+def factors(a, p):  # type: ignore[no-untyped-def]
+    """Past the soft drawdown sizes shrink and stops tighten."""
+    soft = a.crest - a.equity >= p.soft_drawdown * a.crest
+    a.sizing = p.soft_size if soft else 1.0
+    a.trail = p.soft_stop_atr if soft else p.stop_atr
+
+
+@rare
+def strike(a, p, ts, times):  # type: ignore[no-untyped-def]
+    """A mark beyond a limit trips from the second consecutive one, or at once when twice beyond."""
+    a.strikes = a.strikes + 1 if ts - a.struck <= p.strike_window else 1
+    a.struck = ts
+    return (a.strikes >= p.strikes) | (times >= 2.0)
+
+
+@step
+def judge(a, p, ts):  # type: ignore[no-untyped-def]
+    """The bits of the limits that this mark trips, 0 for none."""
+    lost = drawn = 0.0  # in multiples of the limit; what has tripped is not asked again
+    if a.trips & DAY_LOSS == 0:
+        lost = (a.day_base - a.equity) / (p.day_loss * a.day_base)
+    if a.trips & DRAWDOWN == 0:
+        drawn = (a.crest - a.equity) / (p.hard_drawdown * a.crest)
+    over = DAY_LOSS * (lost > 1.0) + DRAWDOWN * (drawn >= 1.0)
+    if over == 0:
+        a.strikes = 0
+        return 0
+    if not strike(a, p, ts, max(lost, drawn)):
+        return 0
+    a.trips |= over
+    return over
+
+
+@entry
+def watched(account, equity, session, ts, params):  # type: ignore[no-untyped-def]
+    """The seal of one bar time, equity in micro-dollars: session roll, peaks, factors, limits. Newly tripped bits."""
+    a, p = account[0], params[0].rules
+    if session != a.session:
+        a.day_base = a.last if a.session >= 0 else equity
+        a.session, a.strikes = session, 0
+    a.equity = a.last = equity
+    a.peak, a.crest = max(a.peak, equity), max(a.crest, equity)
+    factors(a, p)
+    return judge(a, p, ts)
+
+
+@entry
+def marked(account, equity, ts, params):  # type: ignore[no-untyped-def]
+    """A mark between seals: limits only."""
+    account[0].equity = equity
+    return judge(account[0], params[0].rules, ts)
+
+
+@step
+def whole(x):  # type: ignore[no-untyped-def]
+    """Whole shares; what lacks a billionth of one is one."""
+    return int(max(x, 0.0) + 1e-9)
+
+
+@entry
+def admitted(account, price, stop, risk, scale, params):  # type: ignore[no-untyped-def]
+    """(gate, qty, by risk, by the position cap, by the room left); prices in micro-dollars.
+
+    A grant takes its notional and its slot at once, so that the next candidate of the batch sees them.
+    """
+    a, p = account[0], params[0].rules
+    if stop <= 0 or stop >= price:
+        return STOP, 0, 0, 0, 0
+    if a.positions >= p.slots:
+        return SLOTS, 0, 0, 0, 0
+    by_risk = whole(a.equity * (risk * scale * a.sizing) / (price - stop))
+    by_cap = whole(a.equity * p.position_cap / price)
+    by_room = whole((a.equity * p.deployed_cap - a.deployed) / price)
+    qty = min(by_risk, by_cap, by_room)
+    if qty < 1:
+        return SIZE, 0, by_risk, by_cap, by_room
+    a.deployed += qty * price
+    a.positions += 1
+    return OPEN, qty, by_risk, by_cap, by_room

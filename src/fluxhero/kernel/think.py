@@ -1,0 +1,65 @@
+"""From sealed bars to decisions: one call for all symbols of a bar time."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fluxhero.kernel.codes import FLAT, HOLD, SUSPECT, WARMUP
+from fluxhero.kernel.compile import bind, entry, step
+from fluxhero.kernel.gates import session
+from fluxhero.kernel.indicators import MATURE, observe
+from fluxhero.kernel.regime import regime
+from fluxhero.kernel.trade import traded
+
+FULL = 1  # messages.Quality.FULL: only such bars step and decide
+
+
+def decide(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
+    """The strategy's own; `bind` puts it here."""
+
+
+@step
+def flat(v):  # type: ignore[no-untyped-def]
+    """A window without movement says nothing: no deviation, RSI 0/0 or R2 NaN."""
+    return (v.sd <= 1e-9 * v.close) | (v.rsi != v.rsi) | (v.r2 != v.r2)
+
+
+def think_one(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
+    """One sealed bar of one symbol to its decision; True if it came to anything but `hold`."""
+    d = row.decision
+    d.action = HOLD
+    d.gate = d.mode = d.stop = d.raised = 0
+    d.value = d.limit = d.risk = d.scale = 0.0
+    session(row.session, row.market.prev, bar, row.market.count)
+    observe(row.market, row.reading, bar)
+    regime(row.regime, row.reading, p.rules.confirm)
+    if row.session.suspect != 0:
+        d.action = SUSPECT
+    elif row.market.count < MATURE:
+        d.action = WARMUP
+    elif flat(row.reading):
+        d.action = FLAT
+    else:
+        decide(row, bar, p, stop_atr)
+    return (d.action | d.raised) != 0
+
+
+def think(rows, bars, p, stop_atr, busy):  # type: ignore[no-untyped-def]
+    """All symbols that sealed a full bar; those whose decision is not `hold` go to `busy`, their number is returned."""
+    n = 0
+    for i in range(rows.size):
+        if bars[i].quality == FULL and think_one(rows[i], bars[i], p[0], stop_atr):
+            busy[n] = i
+            n += 1
+    return n
+
+
+@entry
+def took(rows, i, qty, price):  # type: ignore[no-untyped-def]
+    """A fill of symbol i, qty signed, price in micro-dollars."""
+    traded(rows[i], qty, price)
+
+
+def build(strategy: Any) -> Callable[..., int]:
+    """`think` for one strategy module."""
+    name = strategy.__name__.rsplit(".", 1)[-1]
+    return bind(think, name, entry, think_one=bind(think_one, name, step, decide=strategy.decide))

@@ -1,0 +1,46 @@
+"""A position as its strategy sees it: planned, opened, trailed, left."""
+
+from fluxhero.kernel.codes import ENTER, EXIT, OPEN, REFUSED
+from fluxhero.kernel.compile import rare, step
+from fluxhero.kernel.gates import allowed
+from fluxhero.kernel.money import micros, tick_down
+
+
+@rare
+def enter(row, bar, rules, mode, stop, risk, scale):  # type: ignore[no-untyped-def]
+    """Seek an entry at this seal, with its stop in USD; a gate may refuse it."""
+    d = row.decision
+    d.mode, d.risk, d.scale = mode, risk, scale
+    d.stop = tick_down(micros(max(stop, 0.0)))
+    d.gate, d.value, d.limit = allowed(row, bar, rules)
+    d.action = ENTER if d.gate == OPEN else REFUSED
+    if d.gate == OPEN:
+        row.plan.mode, row.plan.stop = mode, d.stop
+
+
+@step
+def leave(row):  # type: ignore[no-untyped-def]
+    """Said anew at every seal for which it holds, until the position is flat."""
+    row.decision.action, row.decision.mode = EXIT, row.trade.mode
+
+
+@step
+def trail(row, bar, rules, stop_atr):  # type: ignore[no-untyped-def]
+    """Raise the stop to `stop_atr` ATR under the highest high since entry; never loosen, never by less than a step."""
+    trade, atr = row.trade, row.reading.atr
+    trade.peak = max(trade.peak, bar.high)
+    stop = tick_down(micros(max(trade.peak - stop_atr * atr, 0.0)))
+    if (stop > trade.stop) & (stop - trade.stop >= rules.stop_step * atr * 1e6):
+        row.decision.raised = trade.stop = stop
+
+
+@rare
+def traded(row, qty, price):  # type: ignore[no-untyped-def]
+    """A fill, qty signed, price in micro-dollars: the first opens the trade, what ends flat clears it."""
+    trade = row.trade
+    if trade.qty == 0:
+        trade.mode, trade.stop, trade.peak = row.plan.mode, row.plan.stop, price / 1e6
+    trade.qty += qty
+    if trade.qty == 0:
+        trade.mode = trade.stop = 0
+        trade.peak = 0.0

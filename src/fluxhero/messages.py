@@ -1,0 +1,294 @@
+"""The vocabulary: what actors say to one another. Money is in micro-dollars, time in ns UTC."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, NewType
+
+import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Nanos = NewType("Nanos", int)  # UTC ns since 1970, or a length of time
+Micros = NewType("Micros", int)  # USD x 1e6
+Shares = NewType("Shares", int)
+Symbol = NewType("Symbol", str)
+Cid = NewType("Cid", str)  # client order id
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+else:
+    Array = Any  # the control client starts without numpy
+
+SECOND = Nanos(1_000_000_000)
+MINUTE = Nanos(60 * SECOND)
+
+
+def micros(usd: float) -> Micros:
+    """Positive USD to micro-dollars, half up; the kernel's own rule."""
+    return Micros(int(usd * 1e6 + 0.5))
+
+
+class Quality(enum.IntEnum):
+    """Of a bar. Only FULL steps indicators and decides."""
+
+    NONE = 0
+    FULL = 1  # regular session, seen from its first second
+    EXTENDED = 2  # outside the regular session
+    PARTIAL = 3  # its beginning was not seen
+
+
+class Side(enum.IntEnum):
+    BUY = 1
+    SELL = -1
+
+
+class Role(enum.StrEnum):
+    """Why an order exists."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    STOP = "stop"
+
+
+class Type(enum.StrEnum):
+    MARKET = "market"
+    STOP = "stop"
+
+
+class Model(enum.StrEnum):
+    """How the venue fills: within bars, or against quotes."""
+
+    BAR = "bar"
+    QUOTE = "quote"
+
+
+class Says(enum.StrEnum):
+    """What a venue can say of an order."""
+
+    ACCEPTED = "accepted"
+    PARTIAL_FILL = "partial_fill"
+    FILL = "fill"
+    CANCELED = "canceled"
+    REPLACED = "replaced"
+    REJECTED = "rejected"
+    CANCEL_REJECTED = "cancel_rejected"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True, tag_field="m"):
+    """What crosses a channel."""
+
+
+# -- the tape: what a feed gives. `index` is the event's place in the tape, from 0.
+
+
+class Trade(Message, frozen=True, kw_only=True):
+    index: int
+    ts: Nanos
+    slot: int  # of the symbol, in config order
+    price: float
+    size: Shares
+
+
+class Quote(Message, frozen=True, kw_only=True):
+    """The best bid and offer; a side that is missing is 0."""
+
+    index: int
+    ts: Nanos
+    slot: int
+    bid: Micros
+    ask: Micros
+    bid_size: Shares
+    ask_size: Shares
+
+    @property
+    def usable(self) -> bool:
+        """Two-sided and uncrossed."""
+        return 0 < self.bid <= self.ask and self.bid_size > 0 and self.ask_size > 0
+
+
+class Bars(Message, frozen=True, kw_only=True):
+    """All bars that are known at `ts`, their end: BAR records, one slot per symbol, ts 0 where it has none."""
+
+    index: int
+    ts: Nanos
+    bars: Array
+
+
+Event = Trade | Quote | Bars
+
+
+# -- the ring: candles -> risk (watch) -> strategy -> risk (gate) -> orders
+
+
+class Sealed(Message, frozen=True, kw_only=True):
+    """The bars of one time, `ts` their end, are final."""
+
+    ts: Nanos
+    bars: Array
+
+
+class Watched(Message, frozen=True, kw_only=True):
+    """A sealed bar time with the account at its closes and the factors that the watch set for it."""
+
+    sealed: Sealed
+    equity: Micros
+    cash: Micros
+    trail: float  # ATR
+
+
+class Signal(Message, frozen=True, kw_only=True):
+    slot: int
+    entry: bool  # else an exit
+    mode: int
+    price: Micros  # the decision bar's close
+    stop: Micros
+    risk: float
+    scale: float
+    volume: float  # mean of the 20 bars before
+
+
+class Raise(Message, frozen=True, kw_only=True):
+    """Move a position's stop up."""
+
+    slot: int
+    stop: Micros
+
+
+class Signals(Message, frozen=True, kw_only=True):
+    sealed: Sealed
+    signals: tuple[Signal, ...] = ()
+    raises: tuple[Raise, ...] = ()
+
+
+class Entry(Message, frozen=True, kw_only=True):
+    """A granted entry."""
+
+    slot: int
+    qty: Shares
+    mode: int
+    price: Micros
+    stop: Micros
+    volume: float
+
+
+class Granted(Message, frozen=True, kw_only=True):
+    """All that may be done now; one message per bar time, empty or not."""
+
+    ts: Nanos
+    exits: tuple[int, ...] = ()  # slots
+    entries: tuple[Entry, ...] = ()
+    raises: tuple[Raise, ...] = ()
+    cancel_entries: bool = False  # of every symbol
+
+
+# -- orders and their evidence
+
+
+class Order(Message, frozen=True, kw_only=True):
+    """An order as it goes to a venue. It never changes; a resend is the same bytes."""
+
+    cid: Cid
+    ts: Nanos  # of the decision
+    slot: int
+    role: Role
+    side: Side
+    type: Type
+    qty: Shares
+    mark: Micros = Micros(0)  # an entry's decision close
+    stop: Micros = Micros(0)  # of a stop order; of an entry, where its stop is to be
+    stop_cid: Cid | None = None  # of the stop that an entry carries with it (`bar`)
+    replaces: Cid | None = None
+    volume: float = 0.0  # mean of the 20 bars before the decision
+    mode: int = 0
+
+
+class Cancel(Message, frozen=True, kw_only=True):
+    cid: Cid
+    ts: Nanos
+
+
+class Update(Message, frozen=True, kw_only=True):
+    """Evidence: what the venue says of an order. `seq` counts the venue's updates from 1."""
+
+    seq: int
+    ts: Nanos
+    cid: Cid
+    says: Says
+    exec_id: str = ""
+    at: Nanos = Nanos(0)  # of this execution: in `bar`, the start of the bar within which it happened
+    price: Micros = Micros(0)
+    qty: Shares = Shares(0)  # of this execution
+    fee: Micros = Micros(0)
+    reason: str = ""
+
+
+class Lot(Message, frozen=True, kw_only=True):
+    slot: int
+    qty: Shares
+    price: Micros  # an entry's decision close; of a position, 0
+
+
+class Booked(Message, frozen=True, kw_only=True):
+    """The book after a change: what risk needs of it. `grants` counts the Granted messages it knows of."""
+
+    cash: Micros
+    held: tuple[Lot, ...]
+    entering: tuple[Lot, ...]
+    grants: int
+
+
+class Traded(Message, frozen=True, kw_only=True):
+    """A fill, for the strategy; qty is signed."""
+
+    slot: int
+    qty: Shares
+    price: Micros
+
+
+class SealDue(Message, frozen=True, kw_only=True):
+    """The forming minute is over."""
+
+
+# -- to the recorder
+
+
+class State(Message, frozen=True, kw_only=True):
+    """The newest state of something, kept beside the journal in the same transaction."""
+
+    name: str
+    blob: bytes
+    count: int = 0  # of fills it has seen
+
+
+class Note(Message, frozen=True, kw_only=True):
+    """Rows that no effect depends on yet."""
+
+    rows: tuple[Any, ...]  # of core.journal
+    state: State | None = None
+
+
+class Commit(Message, frozen=True, kw_only=True):
+    """Make durable all rows so far and these; whoever asks waits for it."""
+
+    rows: tuple[Any, ...] = ()
+    updates: int = 0  # the venue's updates that they account for
+
+
+# -- commands
+
+
+class Halt(Message, frozen=True, kw_only=True):
+    reason: str
+
+
+class Release(Message, frozen=True, kw_only=True):
+    trip: str
+    reason: str
+
+
+class Outcome(Message, frozen=True, kw_only=True):
+    """The answer to a command."""
+
+    ok: bool
+    text: str

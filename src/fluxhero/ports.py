@@ -1,0 +1,113 @@
+"""The seam to the world: all time, chance and I/O pass through here. The real ones live in runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from fluxhero.messages import Bars, Cancel, Nanos, Order, Quote, State, Trade, Update
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+T = TypeVar("T")
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """The market's time."""
+
+    def now(self) -> Nanos: ...
+
+    def at(self, when: Nanos, call: Callable[[], None]) -> Timer:
+        """Calls once the market has come to `when`, before any event of that time."""
+        ...
+
+
+class Host(Protocol):
+    """The machine's time: for pace and deadlines that no market knows of."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def wall(self) -> Nanos: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Randomness(Protocol):
+    def token(self, n: int) -> bytes: ...
+
+
+class Offload(Protocol):
+    """Blocking work: a worker thread when live, inline where time is the data's."""
+
+    async def __call__(self, work: Callable[[], T]) -> T: ...
+
+
+class Source(Protocol):
+    """Where market data comes from, one event at a time. `position`: how many have been given."""
+
+    @property
+    def position(self) -> int: ...
+
+    def __aiter__(self) -> Source: ...
+
+    async def __anext__(self) -> Trade | Quote | Bars: ...
+
+
+class Broker(Protocol):
+    """Takes orders without an answer; whatever becomes of them comes as updates."""
+
+    def listen(self, deliver: Callable[[Update], None], after: int) -> None:
+        """Every update past number `after`, those of a former life included."""
+        ...
+
+    async def send(self, what: Order | Cancel) -> None: ...
+
+
+class World(Protocol):
+    """The market and the broker of one life of the daemon."""
+
+    clock: Clock
+    broker: Broker
+
+    def source(self, ours: int, pending: Callable[[], bool], flush: Callable[[], Awaitable[None]]) -> Source:
+        """From our cursor on. `pending`: is a commit due? `flush`: make all rows so far durable."""
+        ...
+
+    def flush(self) -> None:
+        """Keeps what the venue has seen, though it said nothing."""
+        ...
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """While it is held, time stands still and nobody is busy: commands act here."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """The journal's writer; rows are core.journal's, what `restore` gives is the store's."""
+
+    def commit(self, rows: Sequence[Any], states: Sequence[State], tape: int, updates: int) -> None: ...
+
+    def restore(self, keep: int) -> Any: ...
+
+    def fills_after(self, count: int) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What a daemon borrows."""
+
+    host: Host
+    offload: Offload
+    randomness: Randomness
+    store: Store
+    world: Callable[[], World]

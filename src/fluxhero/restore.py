@@ -1,0 +1,112 @@
+"""How the actors' minds begin: from the store, always; a new account is one whose journal has just been opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fluxhero.actors.strategy import Strategy
+from fluxhero.core import journal
+from fluxhero.core.book import Book
+from fluxhero.core.calendar import nyse
+from fluxhero.core.candles import KEEP, Candles
+from fluxhero.core.orders import Desk
+from fluxhero.core.risk import Risk, account
+from fluxhero.kernel.state import BAR
+from fluxhero.messages import Array, Cid, Micros, Model, Nanos, Sealed
+from fluxhero.ports import Ports, World
+from fluxhero.store.sqlite import Restored
+
+ACCOUNT = "papr"
+
+
+@dataclass(frozen=True)
+class Outset:
+    """What a state is made for."""
+
+    directory: Path
+    symbols: tuple[str, ...]
+    model: Model
+    cash: Micros
+    identity: dict[str, str]
+    settings: str
+    auto_release: bool
+    params: Array
+    rows: Callable[[], Array]
+    think: Callable[..., int]
+
+
+@dataclass(frozen=True)
+class Minds:
+    """The pure objects of one life."""
+
+    tape: int
+    candles: Candles
+    strategy: Strategy
+    risk: Risk
+    desk: Desk
+
+
+def begun(o: Outset, ports: Ports, world: World) -> Minds:
+    left: Restored = ports.store.restore(KEEP)
+    if left.opened is None:
+        ports.store.commit(_genesis(o, ports), (), 0, 0)
+        left = ports.store.restore(KEEP)
+    candles = Candles(len(o.symbols), nyse(), left.seals[-1].ts if left.seals else Nanos(0))
+    watch = Risk(_account(left), o.params, len(o.symbols), o.model, nyse(), o.auto_release)
+    for seal in left.seals:
+        sealed = _sealed(seal, len(o.symbols))
+        candles.sealed(sealed)
+        watch.on_closes(sealed)
+    return Minds(tape=left.tape, candles=candles, strategy=_strategy(o, left, ports), risk=watch, desk=_desk(o, left))
+
+
+def _genesis(o: Outset, ports: Ports) -> list[journal.Row]:
+    epoch = ports.randomness.token(4).hex()
+    return [
+        journal.Opened(
+            ts=Nanos(0), account=ACCOUNT, epoch=epoch, cash=o.cash, model=o.model, symbols=o.symbols,
+            identity=o.identity,
+        ),
+        journal.Settings(ts=Nanos(0), hash=o.settings),
+    ]  # fmt: skip
+
+
+def _account(left: Restored) -> Array:
+    fresh = account(left.cash)
+    if "account" in left.states:
+        fresh[:] = np.frombuffer(left.states["account"].blob, fresh.dtype)
+    return fresh
+
+
+def _strategy(o: Outset, left: Restored, ports: Ports) -> Strategy:
+    """The rows as they were at their last seal, and the fills since."""
+    rows, seen = o.rows(), 0
+    if "kernel" in left.states:
+        rows[:] = np.frombuffer(left.states["kernel"].blob, rows.dtype)
+        seen = left.states["kernel"].count
+    mind = Strategy(rows, o.params, o.think, seen)
+    for traded in ports.store.fills_after(seen):
+        mind.traded(traded)
+    return mind
+
+
+def _desk(o: Outset, left: Restored) -> Desk:
+    assert left.opened is not None
+    prefix = f"fh-{left.opened.account}-{left.opened.epoch}"
+    book = Book(left.cash)
+    book.positions = left.positions
+    desk = Desk(book, o.model, lambda intent, attempt: Cid(f"{prefix}-{intent}-{attempt}"))
+    desk.seq, desk.intents = left.updates, left.intents
+    desk.adopt(left.lives, left.aims)
+    return desk
+
+
+def _sealed(seal: journal.Seal, symbols: int) -> Sealed:
+    bars = np.zeros(symbols, BAR)
+    for b in seal.bars:
+        bars[b.slot] = (b.start, b.open, b.high, b.low, b.close, b.volume, 0, 0, b.quality)
+    return Sealed(ts=seal.ts, bars=bars)

@@ -1,0 +1,1 @@
+"""Trio that knows nothing of trading."""

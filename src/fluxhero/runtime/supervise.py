@@ -1,0 +1,75 @@
+"""Actors under supervision: started sinks first, and begun anew, all together, after a crash.
+
+All together, because start-up and recovery are one path: every actor rebuilds itself from the store, and none goes on
+beside the half-changed state of another.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import structlog
+import trio
+
+log = structlog.get_logger()
+
+
+class GaveUp(Exception):
+    """The actors crashed more often than their supervisor tolerates."""
+
+
+class Child:
+    """An actor: an async function whose locals are its state."""
+
+    def __init__(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self.name, self.run = name, run
+
+
+class RestartBudget:
+    """More than `crashes` in any `period` seconds is too many."""
+
+    def __init__(self, crashes: int = 5, period: float = 60.0) -> None:
+        self._period = period
+        self._times: deque[float] = deque(maxlen=crashes + 1)
+
+    def overspent_at(self, now: float) -> bool:
+        self._times.append(now)
+        return len(self._times) == self._times.maxlen and now - self._times[0] <= self._period
+
+
+class Crashed(Exception):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"actor {name} crashed")
+        self.name = name
+
+
+async def _live(child: Child, over: Callable[[], None]) -> None:
+    try:
+        await child.run()
+    except Exception as crash:
+        log.exception("actor crashed", actor=child.name)
+        raise Crashed(child.name) from crash
+    over()
+
+
+async def family(children: list[Child]) -> None:
+    """Runs the children until one of them returns (its work is the family's) or crashes (`Crashed`)."""
+    try:
+        async with trio.open_nursery() as nursery:
+            for child in children:
+                nursery.start_soon(_live, child, nursery.cancel_scope.cancel, name=child.name)
+    except* Crashed as group:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+
+
+async def supervise(life: Callable[[], Awaitable[None]], budget: RestartBudget) -> None:
+    """One life after another until one ends well; `GaveUp` when they crash too often."""
+    while True:
+        try:
+            return await life()
+        except Crashed as crash:
+            if budget.overspent_at(trio.current_time()):
+                raise GaveUp(f"{crash}, more often than 5 times in 60 s") from crash
+            log.warning("restarting all actors from the store", after=crash.name)

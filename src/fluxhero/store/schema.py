@@ -1,0 +1,114 @@
+"""The tables of a state, and what each journal row does to them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fluxhero.core import journal as j
+from fluxhero.messages import Side
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE journal (seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL,
+  hash BLOB NOT NULL) STRICT;
+CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT;
+CREATE TABLE states (name TEXT PRIMARY KEY, count INTEGER NOT NULL, blob BLOB NOT NULL) STRICT;
+CREATE TABLE account (id INTEGER PRIMARY KEY CHECK (id = 1), cash INTEGER NOT NULL, settings TEXT NOT NULL) STRICT;
+CREATE TABLE orders (n INTEGER PRIMARY KEY, cid TEXT UNIQUE NOT NULL, ts INTEGER NOT NULL, slot INTEGER NOT NULL,
+  role TEXT NOT NULL, side INTEGER NOT NULL, type TEXT NOT NULL, qty INTEGER NOT NULL, stop INTEGER NOT NULL,
+  state TEXT NOT NULL, filled INTEGER NOT NULL DEFAULT 0, paid INTEGER NOT NULL DEFAULT 0, canceling INTEGER,
+  reason TEXT NOT NULL DEFAULT '', updated INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE INDEX orders_open ON orders (n) WHERE state IN ('sent', 'live', 'partial');
+CREATE TABLE fills (n INTEGER PRIMARY KEY, cid TEXT NOT NULL, exec_id TEXT NOT NULL, ts INTEGER NOT NULL,
+  at INTEGER NOT NULL, slot INTEGER NOT NULL, role TEXT NOT NULL, side INTEGER NOT NULL, price INTEGER NOT NULL,
+  qty INTEGER NOT NULL, fee INTEGER NOT NULL, UNIQUE (cid, exec_id)) STRICT;
+CREATE TABLE positions (slot INTEGER PRIMARY KEY, qty INTEGER NOT NULL, opened INTEGER NOT NULL,
+  bought INTEGER NOT NULL, paid INTEGER NOT NULL, received INTEGER NOT NULL, fees INTEGER NOT NULL) STRICT;
+CREATE TABLE aims (slot INTEGER PRIMARY KEY, leaving INTEGER NOT NULL, stop INTEGER NOT NULL) STRICT;
+CREATE TABLE trades (n INTEGER PRIMARY KEY, slot INTEGER NOT NULL, mode INTEGER NOT NULL, qty INTEGER NOT NULL,
+  opened INTEGER NOT NULL, closed INTEGER NOT NULL, entry INTEGER NOT NULL, exit INTEGER NOT NULL,
+  fees INTEGER NOT NULL, result INTEGER NOT NULL) STRICT;
+CREATE TABLE equity (ts INTEGER PRIMARY KEY, equity INTEGER NOT NULL, cash INTEGER NOT NULL) STRICT;
+CREATE TABLE decisions (n INTEGER PRIMARY KEY, ts INTEGER NOT NULL, slot INTEGER NOT NULL, action INTEGER NOT NULL,
+  body BLOB NOT NULL, judged BLOB, UNIQUE (slot, ts)) STRICT;
+CREATE TABLE trips (n INTEGER PRIMARY KEY, ts INTEGER NOT NULL, trip TEXT NOT NULL, cause TEXT NOT NULL,
+  equity INTEGER NOT NULL, value REAL NOT NULL, bound REAL NOT NULL, released INTEGER, "by" TEXT, reason TEXT) STRICT;
+CREATE TABLE runs (n INTEGER PRIMARY KEY, pid INTEGER NOT NULL, host TEXT NOT NULL, started INTEGER NOT NULL,
+  version TEXT NOT NULL, code TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, resumed INTEGER NOT NULL,
+  refed INTEGER NOT NULL) STRICT;
+"""
+
+Statement = tuple[str, tuple[Any, ...]]
+
+EVIDENCE = "UPDATE orders SET state = ?, reason = ?, updated = ?, canceling = CASE WHEN ? THEN NULL ELSE canceling END"
+
+
+def project(seq: int, row: j.Row) -> Iterator[Statement]:
+    """What a row changes in the tables; rows that change none give nothing."""
+    match row:
+        case j.Seal():
+            yield "INSERT INTO equity VALUES (?, ?, ?)", (row.ts, row.equity, row.cash)
+        case j.Decided():
+            sql = "INSERT INTO decisions (n, ts, slot, action, body) VALUES (?, ?, ?, ?, ?)"
+            yield sql, (seq, row.ts, row.slot, row.action, j.encode(row))
+        case j.Judged():
+            yield "UPDATE decisions SET judged = ? WHERE slot = ? AND ts = ?", (j.encode(row), row.slot, row.ts)
+        case j.Opened():
+            yield "INSERT INTO account VALUES (1, ?, '')", (row.cash,)
+        case j.Settings():
+            yield "UPDATE account SET settings = ?", (row.hash,)
+        case j.Tripped():
+            sql = "INSERT INTO trips (n, ts, trip, cause, equity, value, bound) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            yield sql, (seq, row.ts, row.trip, row.cause, row.equity, row.value, row.limit)
+        case j.Released():
+            sql = 'UPDATE trips SET released = ?, "by" = ?, reason = ? WHERE trip = ? AND released IS NULL'
+            yield sql, (row.ts, row.by, row.reason, row.trip)
+        case j.Closed():
+            sql = "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            money = (row.entry, row.exit, row.fees, row.result)
+            yield sql, (seq, row.slot, row.mode, row.qty, row.opened, row.ts, *money)
+        case _:
+            yield from _orders(seq, row)
+
+
+def _orders(seq: int, row: j.Row) -> Iterator[Statement]:
+    match row:
+        case j.Intent(order=o):
+            sql = (
+                "INSERT INTO orders (n, cid, ts, slot, role, side, type, qty, stop, state, updated, body)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'sent', ?, ?)"
+            )
+            yield (
+                sql,
+                (seq, o.cid, o.ts, o.slot, o.role, int(o.side), o.type, o.qty, o.stop, o.ts, j.encode(row)),
+            )
+        case j.Canceling():
+            yield "UPDATE orders SET canceling = ? WHERE cid = ?", (row.ts, row.cid)
+        case j.Aim():
+            yield "INSERT OR REPLACE INTO aims VALUES (?, ?, ?)", (row.slot, row.leaving, row.stop)
+        case j.Evidence():
+            refused = row.says == "cancel_rejected"
+            yield EVIDENCE + " WHERE cid = ?", (row.state, row.reason, row.ts, refused, row.cid)
+        case j.Filled():
+            yield from _filled(seq, row)
+
+
+def _filled(seq: int, row: j.Filled) -> Iterator[Statement]:
+    yield (
+        "INSERT INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (seq, row.cid, row.exec_id, row.ts, row.at, row.slot, row.role, int(row.side), row.price, row.qty, row.fee),
+    )
+    sql = "UPDATE orders SET state = ?, filled = ?, paid = paid + ?, updated = ? WHERE cid = ?"
+    yield sql, (row.state, row.filled, row.price * row.qty, row.ts, row.cid)
+    yield "UPDATE account SET cash = ?", (row.cash,)
+    buys = row.qty if row.side is Side.BUY else 0
+    sells = row.qty - buys
+    yield (
+        "INSERT INTO positions VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (slot) DO UPDATE SET qty = qty + excluded.qty,"
+        " bought = bought + excluded.bought, paid = paid + excluded.paid, received = received + excluded.received,"
+        " fees = fees + excluded.fees",
+        (row.slot, buys - sells, row.ts, buys, buys * row.price, sells * row.price, row.fee),
+    )
+    yield "DELETE FROM positions WHERE slot = ? AND qty = 0", (row.slot,)
+
+

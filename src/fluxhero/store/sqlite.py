@@ -1,0 +1,214 @@
+"""The journal and its projections: one file, one writer, every commit on the disk before it is believed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from fluxhero.core import journal
+from fluxhero.core.book import Position
+from fluxhero.core.orders import OPEN, Life, Slot
+from fluxhero.core.orders import State as OrderState
+from fluxhero.messages import Micros, Nanos, Shares, State, Traded
+from fluxhero.store import schema
+
+FILE = "fluxhero.sqlite"
+
+
+class StoreError(Exception):
+    """The state cannot be used; the message says why and what to do."""
+
+
+class Busy(StoreError):
+    """Another process has the state."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A writer's connection: WAL, every commit synced."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA busy_timeout = 5000")
+    return db
+
+
+def migrate(db: sqlite3.Connection, path: Path, tables: str, version: int) -> None:
+    """Makes the tables of a new file; refuses a file of a newer program, or a damaged one."""
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found > version:
+        raise StoreError(f"{path} has schema {found}, this program knows up to {version}: use the newer program")
+    if found == 0:
+        db.executescript(f"BEGIN IMMEDIATE; {tables} PRAGMA user_version = {version}; COMMIT;")
+        return
+    verdict = db.execute("PRAGMA quick_check").fetchone()[0]
+    if verdict != "ok":
+        raise StoreError(f"{path} is damaged ({verdict}): restore it from a backup; it is never overwritten")
+
+
+class Lock:
+    """One process per state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise Busy(f"another fluxhero works on {directory}: stop it, or give this one its own --state") from None
+
+    def release(self) -> None:
+        os.close(self._file)
+
+
+class Restored(msgspec.Struct):
+    """What a former life left behind."""
+
+    opened: journal.Opened | None
+    settings: str
+    cash: Micros
+    positions: dict[int, Position]
+    lives: list[Life]
+    aims: dict[int, Slot]
+    intents: int
+    fills: int
+    tape: int
+    updates: int
+    states: dict[str, State]
+    seals: list[journal.Seal]
+
+
+class SQLiteStore:
+    """A state directory opened for writing."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory = directory
+        self._lock = Lock(directory)
+        self._run = 0
+        try:
+            self.db = connect(directory / FILE)
+            migrate(self.db, directory / FILE, schema.TABLES, schema.VERSION)
+            self.seq, self.head = self._verified()
+        except sqlite3.DatabaseError as e:
+            self._lock.release()
+            path = directory / FILE
+            raise StoreError(f"{path} is no usable SQLite file ({e}): restore it from a backup") from e
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> SQLiteStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.db.close()
+        self._lock.release()
+
+    # -- writing
+
+    def commit(self, rows: Sequence[journal.Row], states: Iterable[State], tape: int, updates: int) -> None:
+        """Rows, their projections, newest states and both cursors: all or nothing, and on the disk when it returns."""
+        db, seq, head = self.db, self.seq, self.head
+        lines, statements = [], []
+        for row in rows:
+            seq += 1
+            body = journal.encode(row)
+            head = journal.link(head, body)
+            lines.append((seq, row.ts, type(row).__name__.lower(), body, head))
+            statements += schema.project(seq, row)
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?)", lines)
+            for sql, values in statements:
+                db.execute(sql, values)
+            db.executemany(
+                "INSERT OR REPLACE INTO states VALUES (?, ?, ?)", [(s.name, s.count, s.blob) for s in states]
+            )
+            cursors = [("tape", tape)] + ([("updates", updates)] if updates else [])
+            db.executemany("INSERT OR REPLACE INTO cursors VALUES (?, ?)", cursors)
+            if self._run:
+                db.execute("UPDATE runs SET last = ? WHERE n = ?", (seq, self._run))
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        self.seq, self.head = seq, head
+
+    def begin_run(self, *, pid: int, host: str, started: Nanos, version: str, code: str) -> None:
+        """Notes who writes from here on."""
+        resumed = self.seq > 0
+        self._run = self.db.execute(
+            "INSERT INTO runs (pid, host, started, version, code, first, last, resumed, refed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING n",
+            (pid, host, started, version, code, self.seq + 1, self.seq, resumed, 0),
+        ).fetchone()[0]
+
+    def refed(self, events: int) -> None:
+        """How many events this run has seen that a former one had seen before."""
+        self.db.execute("UPDATE runs SET refed = ? WHERE n = ?", (events, self._run))
+
+    # -- reading
+
+    def restore(self, keep: int) -> Restored:
+        """The fold of the journal, as its projections have it; the last `keep` seals."""
+        db = self.db
+        row = db.execute("SELECT body FROM journal WHERE seq = 1").fetchone()
+        opened = journal.decode(row[0]) if row else None
+        cash, settings = db.execute("SELECT cash, settings FROM account").fetchone() or (0, "")
+        cursors = dict(db.execute("SELECT name, position FROM cursors"))
+        return Restored(
+            opened=opened if isinstance(opened, journal.Opened) else None,
+            settings=settings,
+            cash=Micros(cash),
+            positions={slot: Position(*rest) for slot, *rest in db.execute("SELECT * FROM positions")},
+            lives=list(self._lives()),
+            aims={s: Slot(leaving=bool(leaving), aim=a) for s, leaving, a in db.execute("SELECT * FROM aims")},
+            intents=db.execute("SELECT count(*) FROM orders").fetchone()[0],
+            fills=db.execute("SELECT count(*) FROM fills").fetchone()[0],
+            tape=cursors.get("tape", 0),
+            updates=cursors.get("updates", 0),
+            states={n: State(name=n, count=c, blob=b) for n, c, b in db.execute("SELECT * FROM states")},
+            seals=self._seals(keep),
+        )
+
+    def fills_after(self, count: int) -> Iterator[Traded]:
+        """The fills past the first `count`, in order."""
+        rows = self.db.execute("SELECT slot, side * qty, price FROM fills ORDER BY n LIMIT -1 OFFSET ?", (count,))
+        return (Traded(slot=slot, qty=Shares(qty), price=Micros(price)) for slot, qty, price in rows)
+
+    def rows(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """(seq, body, hash) of the whole journal."""
+        return iter(self.db.execute("SELECT seq, body, hash FROM journal ORDER BY seq"))
+
+    def _verified(self) -> tuple[int, bytes]:
+        """The journal's last seq and hash, its chain checked from the first row."""
+        seq = journal.broken(self.rows())
+        if seq is not None:
+            raise StoreError(f"{self.directory / FILE}: journal row {seq} does not follow from those before it")
+        last = self.db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
+        return last or (0, journal.GENESIS)
+
+    def _lives(self) -> Iterator[Life]:
+        states = ", ".join(f"'{s}'" for s in sorted(OPEN))
+        sql = f"SELECT body, state, filled, canceling FROM orders WHERE state IN ({states}) ORDER BY n"
+        for body, state, filled, canceling in self.db.execute(sql):
+            intent = journal.decode(body)
+            assert isinstance(intent, journal.Intent)
+            yield Life(order=intent.order, state=OrderState(state), filled=filled, canceling=canceling)
+
+    def _seals(self, keep: int) -> list[journal.Seal]:
+        sql = "SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq DESC LIMIT ?"
+        seals = [journal.decode(body) for (body,) in self.db.execute(sql, (keep,))]
+        return [s for s in reversed(seals) if isinstance(s, journal.Seal)]
