@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import trio
 
 from fluxhero.actors.candles import candles
 from fluxhero.actors.control import Controller, control
@@ -20,7 +17,7 @@ from fluxhero.actors.strategy import strategy
 from fluxhero.messages import Commit
 from fluxhero.ports import Ports
 from fluxhero.restore import Outset, begun
-from fluxhero.runtime.channels import ask
+from fluxhero.runtime.channels import Traffic, ask, box
 from fluxhero.runtime.supervise import Child, RestartBudget, family, supervise
 
 FORWARD, BACK = 64, 65_536  # forward edges wait for room; a full back edge is a crash
@@ -45,18 +42,19 @@ async def _life(d: Daemon) -> None:
     ports, world = d.ports, d.ports.world()
     try:
         mind = begun(d.outset, ports, world)
-        to_candles, at_candles = trio.open_memory_channel[Any](FORWARD)
-        to_strategy, at_strategy = trio.open_memory_channel[Any](BACK)
-        to_risk, at_risk = trio.open_memory_channel[Any](BACK)
-        to_orders, at_orders = trio.open_memory_channel[Any](BACK)
-        to_recorder, at_recorder = trio.open_memory_channel[Any](FORWARD)
+        traffic = Traffic()
+        to_candles, at_candles = box(FORWARD, traffic)
+        to_strategy, at_strategy = box(BACK, traffic)
+        to_risk, at_risk = box(BACK, traffic)
+        to_orders, at_orders = box(BACK, traffic)
+        to_recorder, at_recorder = box(FORWARD, traffic)
         backlog = Backlog(ports.host)
 
         async def flush() -> None:
             world.flush()
             await ask(to_recorder, Commit())
 
-        source = world.source(mind.tape, backlog.due, flush)
+        source = world.source(traffic, mind.tape, backlog.due, flush)
 
         async def reads() -> None:
             await feed(source, to_candles, to_risk)

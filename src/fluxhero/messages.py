@@ -180,6 +180,7 @@ class Granted(Message, frozen=True, kw_only=True):
     entries: tuple[Entry, ...] = ()
     raises: tuple[Raise, ...] = ()
     cancel_entries: bool = False  # of every symbol
+    durable: bool = False  # something tripped: on the disk now, orders or not
 
 
 # -- orders and their evidence
@@ -266,13 +267,14 @@ class Note(Message, frozen=True, kw_only=True):
 
     rows: tuple[Any, ...]  # of core.journal
     state: State | None = None
+    updates: int = 0  # the venue's updates that they account for; 0: none
 
 
 class Commit(Message, frozen=True, kw_only=True):
     """Make durable all rows so far and these; whoever asks waits for it."""
 
     rows: tuple[Any, ...] = ()
-    updates: int = 0  # the venue's updates that they account for
+    updates: int = 0
 
 
 # -- commands

@@ -71,13 +71,21 @@ class Broker(Protocol):
     async def send(self, what: Order | Cancel) -> None: ...
 
 
+class Traffic(Protocol):
+    """What is under way between the actors."""
+
+    async def quiet(self) -> None: ...
+
+
 class World(Protocol):
     """The market and the broker of one life of the daemon."""
 
     clock: Clock
     broker: Broker
 
-    def source(self, ours: int, pending: Callable[[], bool], flush: Callable[[], Awaitable[None]]) -> Source:
+    def source(
+        self, traffic: Traffic, ours: int, pending: Callable[[], bool], flush: Callable[[], Awaitable[None]]
+    ) -> Source:
         """From our cursor on. `pending`: is a commit due? `flush`: make all rows so far durable."""
         ...
 

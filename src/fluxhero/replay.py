@@ -34,7 +34,7 @@ from fluxhero.kernel.compile import DIGEST
 from fluxhero.kernel.state import row
 from fluxhero.kernel.think import build
 from fluxhero.messages import Array, Model, Nanos, micros
-from fluxhero.ports import Ports
+from fluxhero.ports import Ports, Traffic
 from fluxhero.restore import Outset
 from fluxhero.runtime import seeded
 from fluxhero.runtime.clock import DrivenClock
@@ -118,9 +118,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         seed = hashlib.blake2b(repr(sorted(outset.identity.items())).encode(), digest_size=32).digest()
         ports = Ports(host=host, offload=inline, randomness=SeededRandomness(seed), store=store, world=world)
         with trio.CancelScope() as scope:
-            daemon = Daemon(
-                outset=outset, ports=ports, socket=self.directory / "control.sock", stop=scope.cancel
-            )
+            daemon = Daemon(outset=outset, ports=ports, socket=self.directory / "control.sock", stop=scope.cancel)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_signals, scope.cancel)
                 await run(daemon)
@@ -140,10 +138,12 @@ class ReplayWorld:
         latency = Nanos(0 if bar else replay.config.paper.latency_ms * 1_000_000)
         self.broker = Paper(self._venue(params, bar), self._ledger, self.clock, latency)
 
-    def source(self, ours: int, pending: Callable[[], bool], flush: Callable[[], Awaitable[None]]) -> ReplaySource:
+    def source(
+        self, traffic: Traffic, ours: int, pending: Callable[[], bool], flush: Callable[[], Awaitable[None]]
+    ) -> ReplaySource:
         pace = Pace(self._host, self._calendar, self._replay.speed)
         tape = self._replay.recording.tape
-        return ReplaySource(tape, self.clock, self.broker, pace, self._host, self._turns, ours, pending, flush)
+        return ReplaySource(tape, self.clock, self.broker, pace, self._host, self._turns, traffic, ours, pending, flush)
 
     def flush(self) -> None:
         self.broker.flush()
@@ -200,5 +200,3 @@ async def _signals(stop: Callable[[], None]) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
         async for _ in received:
             stop()
-
-

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 from fluxhero.core.candles import Candles
 from fluxhero.messages import Bars, SealDue, Trade
 from fluxhero.ports import Clock
+from fluxhero.runtime.channels import Inbox, Outbox
 
 
 async def candles(
-    inbox: trio.MemoryReceiveChannel[Any], own: trio.MemorySendChannel[Any], risk: trio.MemorySendChannel[Any],
+    inbox: Inbox[Any], own: Outbox[Any], risk: Outbox[Any],
     keeper: Candles, clock: Clock, resume: int,
 ) -> None:  # fmt: skip
     """`own`: the sending end of the inbox, for the timer; bars before tape event `resume` are known already."""

@@ -15,7 +15,7 @@ import trio
 
 from fluxhero.messages import Commit, Halt, Outcome, Release
 from fluxhero.ports import World
-from fluxhero.runtime.channels import ask
+from fluxhero.runtime.channels import Outbox, ask
 from fluxhero.store.queries import NotFound, Reader
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class Controller:
     """Answers requests from the store, and passes commands on."""
 
     def __init__(
-        self, directory: Path, world: World, risk: trio.MemorySendChannel[Any], recorder: trio.MemorySendChannel[Any],
+        self, directory: Path, world: World, risk: Outbox[Any], recorder: Outbox[Any],
         stop: Callable[[], None],
     ) -> None:  # fmt: skip
         self._directory, self._world, self._risk, self._recorder, self._stop = directory, world, risk, recorder, stop

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 from fluxhero.messages import Quote
 from fluxhero.ports import Source
+from fluxhero.runtime.channels import Outbox
 
 
-async def feed(source: Source, candles: trio.MemorySendChannel[Any], risk: trio.MemorySendChannel[Any]) -> None:
+async def feed(source: Source, candles: Outbox[Any], risk: Outbox[Any]) -> None:
     """Trades and bars to candles, quotes to risk; returns when the source has no more."""
     async for event in source:
         await (risk if isinstance(event, Quote) else candles).send(event)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 from fluxhero.core.orders import Desk, Plan
-from fluxhero.messages import Commit, Granted, Update
+from fluxhero.messages import Commit, Granted, Note, Update
 from fluxhero.ports import Broker
-from fluxhero.runtime.channels import ask
+from fluxhero.runtime.channels import Inbox, Outbox, ask
 
 
 async def orders(
-    inbox: trio.MemoryReceiveChannel[Any], own: trio.MemorySendChannel[Any], risk: trio.MemorySendChannel[Any],
-    strategy: trio.MemorySendChannel[Any], recorder: trio.MemorySendChannel[Any], desk: Desk, broker: Broker,
+    inbox: Inbox[Any], own: Outbox[Any], risk: Outbox[Any],
+    strategy: Outbox[Any], recorder: Outbox[Any], desk: Desk, broker: Broker,
 ) -> None:  # fmt: skip
     """`own`: the sending end of the inbox, for the broker's updates."""
 
-    async def act(plan: Plan) -> None:
-        if not plan.rows:
+    async def act(plan: Plan, durable: bool = False) -> None:
+        rows = tuple(plan.rows)
+        if plan.sends or plan.traded or durable:
+            await ask(recorder, Commit(rows=rows, updates=desk.seq))
+        elif rows:
+            await recorder.send(Note(rows=rows, updates=desk.seq))
+        else:
             return
-        await ask(recorder, Commit(rows=tuple(plan.rows), updates=desk.seq))
         for what in plan.sends:
             await broker.send(what)
         for traded in plan.traded:
@@ -35,6 +37,6 @@ async def orders(
     async for m in inbox:
         match m:
             case Granted():
-                await act(desk.granted(m))
+                await act(desk.granted(m), m.durable)
             case Update():
                 await act(desk.update(m))

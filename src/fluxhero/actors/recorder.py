@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import trio
-
 from fluxhero.core import journal
 from fluxhero.messages import Commit, Note, State
 from fluxhero.ports import Host, Offload
-from fluxhero.runtime.channels import Ask
+from fluxhero.runtime.channels import Ask, Inbox
 
 ROWS, SECONDS = 1000, 1.0  # what may wait at the most
 
@@ -25,12 +23,14 @@ class Backlog:
     def __init__(self, host: Host) -> None:
         self.rows: list[journal.Row] = []
         self.states: dict[str, State] = {}
+        self.updates = 0
         self._host, self._since = host, 0.0
 
-    def add(self, rows: Sequence[journal.Row], state: State | None) -> None:
+    def add(self, rows: Sequence[journal.Row], state: State | None, updates: int) -> None:
         if not self.rows:
             self._since = self._host.now()
         self.rows += rows
+        self.updates = max(self.updates, updates)
         if state is not None:
             self.states[state.name] = state
 
@@ -44,17 +44,17 @@ class Backlog:
 
 
 async def recorder(
-    inbox: trio.MemoryReceiveChannel[Any], store: Store, backlog: Backlog, offload: Offload,
+    inbox: Inbox[Any], store: Store, backlog: Backlog, offload: Offload,
     position: Callable[[], int],
 ) -> None:  # fmt: skip
     """`position`: how many events of the tape the rows so far account for."""
     async for m in inbox:
         match m:
             case Note():
-                backlog.add(m.rows, m.state)
+                backlog.add(m.rows, m.state, m.updates)
             case Ask(question=Commit() as commit):
-                backlog.add(commit.rows, None)
+                backlog.add(commit.rows, None, commit.updates)
                 rows, states = backlog.take()
-                tape = position()
-                await offload(lambda: store.commit(rows, states, tape, commit.updates))  # noqa: B023
+                tape, updates = position(), backlog.updates
+                await offload(lambda: store.commit(rows, states, tape, updates))  # noqa: B023
                 m.answer(None)

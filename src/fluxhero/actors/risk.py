@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 from fluxhero.core.risk import Risk, Ruling
 from fluxhero.messages import Booked, Halt, Note, Quote, Release, Sealed, Signals, State
 from fluxhero.ports import Clock
-from fluxhero.runtime.channels import Ask
+from fluxhero.runtime.channels import Ask, Inbox, Outbox
 
 
 async def risk(
-    inbox: trio.MemoryReceiveChannel[Any], strategy: trio.MemorySendChannel[Any], orders: trio.MemorySendChannel[Any],
-    recorder: trio.MemorySendChannel[Any], watch: Risk, clock: Clock, resume: int,
+    inbox: Inbox[Any], strategy: Outbox[Any], orders: Outbox[Any],
+    recorder: Outbox[Any], watch: Risk, clock: Clock, resume: int,
 ) -> None:  # fmt: skip
     """Quotes before tape event `resume` were judged in a former life."""
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import trio
 
 from fluxhero.core import journal
 from fluxhero.kernel import codes
@@ -25,6 +24,7 @@ from fluxhero.messages import (
     Watched,
     micros,
 )
+from fluxhero.runtime.channels import Inbox, Outbox
 
 SOUGHT = (codes.ENTER, codes.EXIT, codes.REFUSED, codes.FLAT)
 
@@ -79,8 +79,18 @@ class Strategy:
         regime = int(row["regime"]["now"])
         return [
             journal.Decided(
-                ts=sealed.ts, slot=slot, action=action, mode=mode, regime=regime, gate=gate, value=value, limit=limit,
-                stop=Micros(stop), risk=risk, scale=scale, reading=reading,
+                ts=sealed.ts,
+                slot=slot,
+                action=action,
+                mode=mode,
+                regime=regime,
+                gate=gate,
+                value=value,
+                limit=limit,
+                stop=Micros(stop),
+                risk=risk,
+                scale=scale,
+                reading=reading,
             )  # fmt: skip
         ]
 
@@ -92,7 +102,7 @@ class Strategy:
 
 
 async def strategy(
-    inbox: trio.MemoryReceiveChannel[Any], risk: trio.MemorySendChannel[Any], recorder: trio.MemorySendChannel[Any],
+    inbox: Inbox[Any], risk: Outbox[Any], recorder: Outbox[Any],
     mind: Strategy,
 ) -> None:  # fmt: skip
     async for m in inbox:

@@ -310,8 +310,19 @@ class Desk:
         trip = self.book.fill(order.slot, order.side, u.qty, u.price, u.fee, u.ts)
         plan.rows.append(
             journal.Filled(
-                ts=u.ts, cid=u.cid, seq=u.seq, exec_id=u.exec_id, at=u.at, slot=order.slot, role=order.role, side=order.side,
-                price=u.price, qty=u.qty, fee=u.fee, state=life.state.value, filled=Shares(life.filled),
+                ts=u.ts,
+                cid=u.cid,
+                seq=u.seq,
+                exec_id=u.exec_id,
+                at=u.at,
+                slot=order.slot,
+                role=order.role,
+                side=order.side,
+                price=u.price,
+                qty=u.qty,
+                fee=u.fee,
+                state=life.state.value,
+                filled=Shares(life.filled),
                 cash=Micros(self.book.cash),
             )  # fmt: skip
         )
@@ -319,8 +330,15 @@ class Desk:
         if trip:
             plan.rows.append(
                 journal.Closed(
-                    ts=u.ts, slot=order.slot, mode=order.mode, qty=trip.qty, opened=trip.opened, entry=trip.entry,
-                    exit=trip.exit, fees=trip.fees, result=trip.result,
+                    ts=u.ts,
+                    slot=order.slot,
+                    mode=order.mode,
+                    qty=trip.qty,
+                    opened=trip.opened,
+                    entry=trip.entry,
+                    exit=trip.exit,
+                    fees=trip.fees,
+                    result=trip.result,
                 )  # fmt: skip
             )
 

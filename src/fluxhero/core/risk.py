@@ -33,7 +33,6 @@ from fluxhero.messages import (
     micros,
 )
 
-
 FRESH = Nanos(5 * SECOND)  # a quote is fresh this long,
 QUIET = Nanos(60 * SECOND)  # or this long while the stream is alive
 
@@ -67,6 +66,7 @@ class Risk:
         self._quotes: list[Quote | None] = [None] * symbols
         self._stream = Nanos(0)  # the last event of any symbol
         self._granted = 0
+        self._tripped = False  # since the last grant
         self._pending: dict[int, Entry] = {}  # granted, and not yet in the book
         self._session: Session | None = None
         self._factors = (1.0, float(params["rules"]["stop_atr"][0]))
@@ -99,6 +99,7 @@ class Risk:
                 ruling.rows += self._release(Trip.DAY_LOSS, "script", "a new session", opens)
             tripped = watched(self.account, self.equity(), session, sealed.ts, self._params)
             ruling.rows += self._trips(tripped, sealed.ts)
+            self._tripped = bool(tripped)
             ruling.rows += self._changed(sealed.ts)
         return self._watched(sealed), ruling
 
@@ -116,9 +117,10 @@ class Risk:
         raises = () if self.rung is Rung.FLATTEN else m.raises
         granted = Granted(
             ts=ts, exits=tuple(exits), entries=tuple(entries), raises=tuple(raises),
-            cancel_entries=self.rung is not Rung.NORMAL,
+            cancel_entries=self.rung is not Rung.NORMAL, durable=self._tripped,
         )  # fmt: skip
         self._granted += 1
+        self._tripped = False
         self._pending = {e.slot: e for e in entries}
         return granted, ruling
 
@@ -197,14 +199,20 @@ class Risk:
         gate, value, limit = self._refusal(s, ts)
         qty = by_risk = by_cap = by_room = 0
         if gate == codes.OPEN:
-            gate, qty, by_risk, by_cap, by_room = admitted(
-                self.account, s.price, s.stop, s.risk, s.scale, self._params
-            )
+            gate, qty, by_risk, by_cap, by_room = admitted(self.account, s.price, s.stop, s.risk, s.scale, self._params)
             value, limit = self._measure(gate, s)
         rows.append(
             journal.Judged(
-                ts=ts, slot=s.slot, entry=True, gate=gate, value=value, limit=limit, qty=Shares(qty),
-                by_risk=by_risk, by_cap=by_cap, by_room=by_room,
+                ts=ts,
+                slot=s.slot,
+                entry=True,
+                gate=gate,
+                value=value,
+                limit=limit,
+                qty=Shares(qty),
+                by_risk=by_risk,
+                by_cap=by_cap,
+                by_room=by_room,
             )  # fmt: skip
         )
         if not qty:
@@ -248,6 +256,8 @@ class Risk:
 
     def _trips(self, bits: int, ts: Nanos) -> list[journal.Row]:
         """The rows of newly tripped limits; the rung in memory is set first."""
+        if not bits:
+            return []
         self._climb()
         a, rules = self.account[0], self._params[0]["rules"]
         lost = int(a["day_base"]) - int(a["equity"])
@@ -266,7 +276,7 @@ class Risk:
         """What a trip between seals does at once. Outside the session FLATTEN waits for the next seal in it."""
         exits = tuple(lot.slot for lot in self.book.held) if self.rung is Rung.FLATTEN and self._trading(ts) else ()
         self._granted += 1
-        return Ruling(rows, Granted(ts=ts, exits=exits, cancel_entries=True))
+        return Ruling(rows, Granted(ts=ts, exits=exits, cancel_entries=True, durable=True))
 
     def _release(self, trip: Trip, by: str, reason: str, ts: Nanos) -> list[journal.Row]:
         """Drawdown counts from present equity after its release; the reported peak and history stay."""

@@ -133,7 +133,15 @@ class Venue:
         self._seq += 1
         self._out.append(
             Update(
-                seq=self._seq, ts=now, cid=cid, says=says, exec_id=exec_id, at=at, price=price, qty=qty, fee=fee,
+                seq=self._seq,
+                ts=now,
+                cid=cid,
+                says=says,
+                exec_id=exec_id,
+                at=at,
+                price=price,
+                qty=qty,
+                fee=fee,
                 reason=reason,
             )  # fmt: skip
         )
@@ -141,4 +149,3 @@ class Venue:
     def _take(self) -> list[Update]:
         out, self._out = self._out, []
         return out
-

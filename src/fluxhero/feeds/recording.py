@@ -129,7 +129,9 @@ def _cut(r: Recorded, request: Request, calendar: Calendar) -> Recorded:
         inside = (rows["ts"] >= low) & (rows["ts"] < high)
         if not inside.any():
             path = r.files[0].path
-            raise Unusable(f"{path} has no good row from {request.first or calendar.first} to {request.last or calendar.last}")
+            raise Unusable(
+                f"{path} has no good row from {request.first or calendar.first} to {request.last or calendar.last}"
+            )
         setattr(r, name, {k: v[inside] for k, v in rows.items()})
     return r
 

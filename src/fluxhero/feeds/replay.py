@@ -8,9 +8,9 @@ from typing import Protocol
 from fluxhero.core.calendar import Calendar
 from fluxhero.feeds.tape import Tape
 from fluxhero.messages import Bars, Event, Nanos, Quote, Trade
-from fluxhero.ports import Host
+from fluxhero.ports import Host, Traffic
 from fluxhero.runtime.clock import DrivenClock
-from fluxhero.runtime.turns import Turns, quiet
+from fluxhero.runtime.turns import Turns
 
 SLICE = 0.2  # s of host time between looks at what is pending, while we wait for the pace
 
@@ -53,8 +53,8 @@ class Pace:
 
 class ReplaySource:
     def __init__(
-        self, tape: Tape, clock: DrivenClock, venue: Venue, pace: Pace, host: Host, turns: Turns, ours: int,
-        pending: Callable[[], bool], flush: Callable[[], Awaitable[None]],
+        self, tape: Tape, clock: DrivenClock, venue: Venue, pace: Pace, host: Host, turns: Turns,
+        traffic: Traffic, ours: int, pending: Callable[[], bool], flush: Callable[[], Awaitable[None]],
     ) -> None:  # fmt: skip
         """`ours`: our cursor; `pending`: is a commit due?; `flush`: makes all rows so far durable."""
         self.position = ours
@@ -63,7 +63,7 @@ class ReplaySource:
         self._events = tape.events(self._start)
         self._length = len(tape)
         self._clock, self._venue, self._pace, self._host, self._turns = clock, venue, pace, host, turns
-        self._pending, self._flush = pending, flush
+        self._traffic, self._pending, self._flush = traffic, pending, flush
         self._begun = False
 
     def __aiter__(self) -> ReplaySource:
@@ -84,7 +84,7 @@ class ReplaySource:
         await self._wait(event.ts)
         self._clock.advance(event.ts)
         if self._venue.event(event):
-            await quiet()
+            await self._traffic.quiet()
         if event.index < self.position:
             self.refed += 1
         else:
@@ -93,7 +93,7 @@ class ReplaySource:
 
     async def _between(self) -> None:
         """Ends the turn, lets others act, begins the next."""
-        await quiet()
+        await self._traffic.quiet()
         if self._begun:
             if self._pending():
                 await self._flush()

@@ -38,9 +38,7 @@ class Ticks:
                 if kind:
                     yield Trade(index=index, ts=ts, slot=slot, price=price, size=size)
                 else:
-                    yield Quote(
-                        index=index, ts=ts, slot=slot, bid=bid, ask=ask, bid_size=size, ask_size=ask_size
-                    )
+                    yield Quote(index=index, ts=ts, slot=slot, bid=bid, ask=ask, bid_size=size, ask_size=ask_size)
 
     def resume(self, cursor: int) -> int:
         """Where to feed from so that the forming minute, and a minute of quotes before it, are seen again."""
@@ -129,4 +127,3 @@ def placed(rows: Columns, timeframe: Timeframe, calendar: Calendar) -> tuple[Arr
     bars["session"] = np.where(regular, index, -1)
     bars["quality"] = np.where(regular, Quality.FULL, Quality.EXTENDED)
     return bars, end, len(start) - len(bars)
-

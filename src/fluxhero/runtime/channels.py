@@ -1,20 +1,96 @@
-"""A question that carries its own reply channel."""
+"""Boxes between actors, a count of what is under way in them, and questions that carry their own reply."""
+
+from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
 import trio
 
-Q = TypeVar("Q")
+M = TypeVar("M")
+
+
+class Traffic:
+    """Counts messages from the send until their receiver asks for the next: zero means that all is done."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._waiting: trio.lowlevel.Task | None = None
+
+    def sent(self) -> None:
+        self._count += 1
+
+    def done(self) -> None:
+        self._count -= 1
+        if self._count == 0 and self._waiting is not None:
+            task, self._waiting = self._waiting, None
+            trio.lowlevel.reschedule(task)
+
+    async def quiet(self) -> None:
+        """Until every message sent, and every one sent because of it, has been dealt with. For one task at a time."""
+        while self._count:
+            self._waiting = trio.lowlevel.current_task()
+
+            def abort(_: object) -> trio.lowlevel.Abort:
+                self._waiting = None
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(abort)
+
+
+class Outbox(Generic[M]):
+    """The end that is sent to; anyone may hold it."""
+
+    def __init__(self, channel: trio.MemorySendChannel[M], traffic: Traffic) -> None:
+        self._channel, self._traffic = channel, traffic
+
+    async def send(self, message: M) -> None:
+        """Waits for room; where there is some, it does not even yield."""
+        self._traffic.sent()
+        try:
+            self._channel.send_nowait(message)
+        except trio.WouldBlock:
+            await self._channel.send(message)
+
+    def send_nowait(self, message: M) -> None:
+        """For back edges: a full box is a crash, loud."""
+        self._channel.send_nowait(message)
+        self._traffic.sent()
+
+
+class Inbox(Generic[M]):
+    """The end that one actor borrows: an asynchronous iterator."""
+
+    def __init__(self, channel: trio.MemoryReceiveChannel[M], traffic: Traffic) -> None:
+        self._channel, self._traffic = channel, traffic
+        self._busy = False
+
+    def __aiter__(self) -> Inbox[M]:
+        return self
+
+    async def __anext__(self) -> M:
+        if self._busy:
+            self._busy = False
+            self._traffic.done()
+        message = await self._channel.receive()
+        self._busy = True
+        return message
+
+
+def box(size: int, traffic: Traffic) -> tuple[Outbox[Any], Inbox[Any]]:
+    sender, receiver = trio.open_memory_channel[Any](size)
+    return Outbox(sender, traffic), Inbox(receiver, traffic)
 
 
 class NoReply(Exception):
     """The actor left before it answered."""
 
 
-class Ask(Generic[Q]):
+class Ask(Generic[M]):
+    """A question with the channel for its answer."""
+
     __slots__ = ("_reply", "question")
 
-    def __init__(self, question: Q, reply: "trio.MemorySendChannel[Any]") -> None:
+    def __init__(self, question: M, reply: trio.MemorySendChannel[Any]) -> None:
         self.question, self._reply = question, reply
 
     def answer(self, value: Any) -> None:
@@ -27,7 +103,7 @@ class Ask(Generic[Q]):
             self._reply.close()
 
 
-async def ask(inbox: "trio.MemorySendChannel[Any]", question: Any) -> Any:
+async def ask(inbox: Outbox[Any], question: Any) -> Any:
     """Sends a question and waits for the answer."""
     reply, answer = trio.open_memory_channel[Any](1)
     with answer:

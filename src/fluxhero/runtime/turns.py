@@ -3,7 +3,6 @@
 from types import TracebackType
 
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 
 class Turns:
@@ -28,8 +27,3 @@ class Turns:
 
     def end(self) -> None:
         self._lock.release()
-
-
-async def quiet() -> None:
-    """Until no task is runnable: every inbox is empty and everyone waits."""
-    await wait_all_tasks_blocked(0.0)

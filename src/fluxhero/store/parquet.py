@@ -57,7 +57,9 @@ class ParquetStore:
         with pq.ParquetWriter(unfinished, schema, compression="snappy") as writer:
             for batch in _batches(rows):
                 columns = zip(*batch, strict=True)
-                writer.write_table(pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema))
+                writer.write_table(
+                    pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema)
+                )
         self._place(unfinished, final)
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:

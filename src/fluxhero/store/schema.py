@@ -110,5 +110,3 @@ def _filled(seq: int, row: j.Filled) -> Iterator[Statement]:
         (row.slot, buys - sells, row.ts, buys, buys * row.price, sells * row.price, row.fee),
     )
     yield "DELETE FROM positions WHERE slot = ? AND qty = 0", (row.slot,)
-
-
