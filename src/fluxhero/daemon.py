@@ -29,7 +29,7 @@ class Daemon:
 
     outset: Outset
     ports: Ports
-    socket: Path | None
+    socket: Path | None  # of the control actor; None: there is none
     stop: Callable[[], None]
 
 
@@ -60,18 +60,18 @@ async def _life(d: Daemon) -> None:
             await feed(source, to_candles, to_risk)
             await flush()
 
-        clock = world.clock
+        clock, tape, broker = world.clock, mind.tape, world.broker
         children = [
-            Child("recorder", lambda: recorder(at_recorder, ports.store, backlog, ports.offload, lambda: source.position)),
-            Child("orders", lambda: orders(at_orders, to_orders, to_risk, to_strategy, to_recorder, mind.desk, world.broker)),
-            Child("risk", lambda: risk(at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, mind.tape)),
-            Child("strategy", lambda: strategy(at_strategy, to_risk, to_recorder, mind.strategy)),
-            Child("candles", lambda: candles(at_candles, to_candles, to_risk, mind.candles, clock, mind.tape)),
+            Child("recorder", recorder, at_recorder, ports.store, backlog, ports.offload, lambda: source.position),
+            Child("orders", orders, at_orders, to_orders, to_risk, to_strategy, to_recorder, mind.desk, broker),
+            Child("risk", risk, at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, tape),
+            Child("strategy", strategy, at_strategy, to_risk, to_recorder, mind.strategy),
+            Child("candles", candles, at_candles, to_candles, to_risk, mind.candles, clock, tape),
             Child("feed", reads),
-        ]  # fmt: skip
+        ]
         if d.socket is not None:
             controller = Controller(d.outset.directory, world, to_risk, to_recorder, d.stop)
-            children.insert(0, Child("control", partial(control, d.socket, controller)))
+            children.insert(0, Child("control", control, d.socket, controller))
         await family(children)
     finally:
         world.close()

@@ -80,8 +80,11 @@ class Traffic(Protocol):
 class World(Protocol):
     """The market and the broker of one life of the daemon."""
 
-    clock: Clock
-    broker: Broker
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def broker(self) -> Broker: ...
 
     def source(
         self, traffic: Traffic, ours: int, pending: Callable[[], bool], flush: Callable[[], Awaitable[None]]

@@ -31,10 +31,10 @@ from fluxhero.feeds.recording import Recording, Request
 from fluxhero.feeds.replay import Pace, ReplaySource
 from fluxhero.kernel import dual_mode, metronome
 from fluxhero.kernel.compile import DIGEST
-from fluxhero.kernel.state import row
+from fluxhero.kernel.state import RULES, row
 from fluxhero.kernel.think import build
 from fluxhero.messages import Array, Model, Nanos, micros
-from fluxhero.ports import Ports, Traffic
+from fluxhero.ports import Host, Ports, Traffic
 from fluxhero.restore import Outset
 from fluxhero.runtime import seeded
 from fluxhero.runtime.clock import DrivenClock
@@ -114,7 +114,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _run(self, store: SQLiteStore, outset: Outset) -> bool:
         host, calendar = HostClock(), nyse()
-        world = partial(ReplayWorld, self, outset.params, host, calendar)
+        world = partial(ReplayWorld, self, outset.params, store, host, calendar)
         seed = hashlib.blake2b(repr(sorted(outset.identity.items())).encode(), digest_size=32).digest()
         ports = Ports(host=host, offload=inline, randomness=SeededRandomness(seed), store=store, world=world)
         with trio.CancelScope() as scope:
@@ -129,9 +129,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 class ReplayWorld:
     """The tape, the venue that lives by it, and the clock that both go by."""
 
-    def __init__(self, replay: Replay, params: Array, host: HostClock, calendar: Calendar) -> None:
+    def __init__(self, replay: Replay, params: Array, store: SQLiteStore, host: Host, calendar: Calendar) -> None:
         self.clock = DrivenClock()
-        self._replay, self._host, self._calendar = replay, host, calendar
+        self._replay, self._store, self._host, self._calendar = replay, store, host, calendar
         self._ledger = VenueLedger(replay.directory)
         self._turns = Turns()
         bar = replay.recording.model is Model.BAR
@@ -143,7 +143,10 @@ class ReplayWorld:
     ) -> ReplaySource:
         pace = Pace(self._host, self._calendar, self._replay.speed)
         tape = self._replay.recording.tape
-        return ReplaySource(tape, self.clock, self.broker, pace, self._host, self._turns, traffic, ours, pending, flush)
+        host, turns = self._host, self._turns
+        source = ReplaySource(tape, self.clock, self.broker, pace, host, turns, traffic, ours, pending, flush)
+        self._store.refed(source.refed)
+        return source
 
     def flush(self) -> None:
         self.broker.flush()
@@ -169,7 +172,7 @@ def parameters(config: Config, model: Model, timeframe: Timeframe) -> Array:
     p = np.zeros(1, strategy.PARAMS)
     for section in (config.risk, config.gates, config.costs):
         for key, value in msgspec.structs.asdict(section).items():
-            if key in p["rules"].dtype.names:
+            if key in (RULES.names or ()):
                 p["rules"][key] = value
     p["rules"]["fee"] = micros(config.costs.commission)
     p["rules"]["strikes"] = 1 if timeframe is Timeframe.D1 else 2

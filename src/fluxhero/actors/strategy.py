@@ -77,22 +77,11 @@ class Strategy:
             return []
         reading = dict(zip(row["reading"].dtype.names, row["reading"].tolist(), strict=True))
         regime = int(row["regime"]["now"])
-        return [
-            journal.Decided(
-                ts=sealed.ts,
-                slot=slot,
-                action=action,
-                mode=mode,
-                regime=regime,
-                gate=gate,
-                value=value,
-                limit=limit,
-                stop=Micros(stop),
-                risk=risk,
-                scale=scale,
-                reading=reading,
-            )  # fmt: skip
-        ]
+        decided = journal.Decided(
+            ts=sealed.ts, slot=slot, action=action, mode=mode, regime=regime, gate=gate, value=value, limit=limit,
+            stop=Micros(stop), risk=risk, scale=scale, reading=reading,
+        )  # fmt: skip
+        return [decided]
 
     def _signal(self, d: journal.Decided, sealed: Sealed) -> Signal:
         return Signal(

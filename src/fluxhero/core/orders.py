@@ -240,7 +240,7 @@ class Desk:
             self._protect(slot, s, held, ts, plan)
 
     def _out(self, slot: int, s: Slot, held: int, ts: Nanos, plan: Plan) -> None:
-        """Entry and stop must be terminal at the venue before we sell, save in `bar`, where the exit clears the stop."""
+        """Entry and stop must be terminal at the venue before we sell; in `bar` the exit clears the stop."""
         if s.entry:
             self._cancel(self.lives[s.entry], ts, plan)
         elif s.moving or s.exit:
@@ -308,39 +308,19 @@ class Desk:
         order = life.order
         life.filled += u.qty
         trip = self.book.fill(order.slot, order.side, u.qty, u.price, u.fee, u.ts)
-        plan.rows.append(
-            journal.Filled(
-                ts=u.ts,
-                cid=u.cid,
-                seq=u.seq,
-                exec_id=u.exec_id,
-                at=u.at,
-                slot=order.slot,
-                role=order.role,
-                side=order.side,
-                price=u.price,
-                qty=u.qty,
-                fee=u.fee,
-                state=life.state.value,
-                filled=Shares(life.filled),
-                cash=Micros(self.book.cash),
-            )  # fmt: skip
-        )
+        filled = journal.Filled(
+            ts=u.ts, cid=u.cid, seq=u.seq, exec_id=u.exec_id, at=u.at, slot=order.slot, role=order.role,
+            side=order.side, price=u.price, qty=u.qty, fee=u.fee, state=life.state.value, filled=Shares(life.filled),
+            cash=Micros(self.book.cash),
+        )  # fmt: skip
+        plan.rows.append(filled)
         plan.traded.append(Traded(slot=order.slot, qty=Shares(order.side * u.qty), price=u.price))
         if trip:
-            plan.rows.append(
-                journal.Closed(
-                    ts=u.ts,
-                    slot=order.slot,
-                    mode=order.mode,
-                    qty=trip.qty,
-                    opened=trip.opened,
-                    entry=trip.entry,
-                    exit=trip.exit,
-                    fees=trip.fees,
-                    result=trip.result,
-                )  # fmt: skip
-            )
+            closed = journal.Closed(
+                ts=u.ts, slot=order.slot, mode=order.mode, qty=trip.qty, opened=trip.opened, entry=trip.entry,
+                exit=trip.exit, fees=trip.fees, result=trip.result,
+            )  # fmt: skip
+            plan.rows.append(closed)
 
     def _closed(self, life: Life) -> None:
         """A terminal order gives its place free; a stop that was replaced, to its successor."""

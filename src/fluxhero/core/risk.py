@@ -201,20 +201,11 @@ class Risk:
         if gate == codes.OPEN:
             gate, qty, by_risk, by_cap, by_room = admitted(self.account, s.price, s.stop, s.risk, s.scale, self._params)
             value, limit = self._measure(gate, s)
-        rows.append(
-            journal.Judged(
-                ts=ts,
-                slot=s.slot,
-                entry=True,
-                gate=gate,
-                value=value,
-                limit=limit,
-                qty=Shares(qty),
-                by_risk=by_risk,
-                by_cap=by_cap,
-                by_room=by_room,
-            )  # fmt: skip
-        )
+        judged = journal.Judged(
+            ts=ts, slot=s.slot, entry=True, gate=gate, value=value, limit=limit, qty=Shares(qty),
+            by_risk=by_risk, by_cap=by_cap, by_room=by_room,
+        )  # fmt: skip
+        rows.append(judged)
         if not qty:
             return []
         return [Entry(slot=s.slot, qty=Shares(qty), mode=s.mode, price=s.price, stop=s.stop, volume=s.volume)]

@@ -131,20 +131,11 @@ class Venue:
         price: Micros = Micros(0), qty: Shares = Shares(0), fee: Micros = Micros(0),
     ) -> None:  # fmt: skip
         self._seq += 1
-        self._out.append(
-            Update(
-                seq=self._seq,
-                ts=now,
-                cid=cid,
-                says=says,
-                exec_id=exec_id,
-                at=at,
-                price=price,
-                qty=qty,
-                fee=fee,
-                reason=reason,
-            )  # fmt: skip
-        )
+        update = Update(
+            seq=self._seq, ts=now, cid=cid, says=says, exec_id=exec_id, at=at, price=price, qty=qty, fee=fee,
+            reason=reason,
+        )  # fmt: skip
+        self._out.append(update)
 
     def _take(self) -> list[Update]:
         out, self._out = self._out, []

@@ -100,9 +100,10 @@ def _column(table: pa.Table, name: str, of: str, path: Path) -> Array:
         column = column.fill_null(False if of == "b" else -1)  # refused below: no time, price or size is -1
     try:
         kind: Any = {"i": np.int64, "f": np.float64, "b": bool}[of]
-        return column.to_numpy().astype(kind, casting="same_kind" if of != "f" else "unsafe", copy=False)
+        values: Array = column.to_numpy().astype(kind, casting="same_kind" if of != "f" else "unsafe", copy=False)
     except (TypeError, ValueError) as e:
         raise Unusable(f"{path}: column {name!r} is {column.type}, not a number: {e}") from None
+    return values
 
 
 def _sorted(ts: Array, path: Path) -> None:

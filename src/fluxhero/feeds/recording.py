@@ -128,10 +128,8 @@ def _cut(r: Recorded, request: Request, calendar: Calendar) -> Recorded:
             continue
         inside = (rows["ts"] >= low) & (rows["ts"] < high)
         if not inside.any():
-            path = r.files[0].path
-            raise Unusable(
-                f"{path} has no good row from {request.first or calendar.first} to {request.last or calendar.last}"
-            )
+            span = f"{request.first or calendar.first} to {request.last or calendar.last}"
+            raise Unusable(f"{r.files[0].path} has no good row from {span}")
         setattr(r, name, {k: v[inside] for k, v in rows.items()})
     return r
 

@@ -58,10 +58,9 @@ class ReplaySource:
     ) -> None:  # fmt: skip
         """`ours`: our cursor; `pending`: is a commit due?; `flush`: makes all rows so far durable."""
         self.position = ours
-        self.refed = 0
-        self._start = tape.resume(min(ours, venue.cursor))
-        self._events = tape.events(self._start)
-        self._length = len(tape)
+        start = tape.resume(min(ours, venue.cursor))
+        self.refed = max(ours, venue.cursor) - start  # events that some of us have seen before
+        self._events = tape.events(start)
         self._clock, self._venue, self._pace, self._host, self._turns = clock, venue, pace, host, turns
         self._traffic, self._pending, self._flush = traffic, pending, flush
         self._begun = False
@@ -85,10 +84,7 @@ class ReplaySource:
         self._clock.advance(event.ts)
         if self._venue.event(event):
             await self._traffic.quiet()
-        if event.index < self.position:
-            self.refed += 1
-        else:
-            self.position = event.index + 1
+        self.position = max(self.position, event.index + 1)
         return event
 
     async def _between(self) -> None:

@@ -6,6 +6,7 @@ beside the half-changed state of another.
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 import trio
@@ -20,8 +21,8 @@ class GaveUp(Exception):
 class Child:
     """An actor: an async function whose locals are its state."""
 
-    def __init__(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        self.name, self.run = name, run
+    def __init__(self, name: str, run: Callable[..., Awaitable[None]], *args: Any) -> None:
+        self.name, self.run, self.args = name, run, args
 
 
 class RestartBudget:
@@ -44,7 +45,7 @@ class Crashed(Exception):
 
 async def _live(child: Child, over: Callable[[], None]) -> None:
     try:
-        await child.run()
+        await child.run(*child.args)
     except Exception as crash:
         log.exception("actor crashed", actor=child.name)
         raise Crashed(child.name) from crash

@@ -121,7 +121,8 @@ class SQLiteStore:
     def commit(self, rows: Sequence[journal.Row], states: Iterable[State], tape: int, updates: int) -> None:
         """Rows, their projections, newest states and both cursors: all or nothing, and on the disk when it returns."""
         db, seq, head = self.db, self.seq, self.head
-        lines, statements = [], []
+        lines: list[tuple[int, int, str, bytes, bytes]] = []
+        statements: list[schema.Statement] = []
         for row in rows:
             seq += 1
             body = journal.encode(row)
@@ -156,8 +157,8 @@ class SQLiteStore:
         ).fetchone()[0]
 
     def refed(self, events: int) -> None:
-        """How many events this run has seen that a former one had seen before."""
-        self.db.execute("UPDATE runs SET refed = ? WHERE n = ?", (events, self._run))
+        """Notes how many events a life of this run is fed that a former one had seen."""
+        self.db.execute("UPDATE runs SET refed = refed + ? WHERE n = ?", (events, self._run))
 
     # -- reading
 

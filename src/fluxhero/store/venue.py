@@ -25,8 +25,9 @@ class VenueLedger:
     def __init__(self, directory: Path) -> None:
         self._db = connect(directory / FILE)
         migrate(self._db, directory / FILE, TABLES, VERSION)
-        cursor, self.state = self._db.execute("SELECT cursor, body FROM state").fetchone() or (0, None)
-        self.cursor: int = cursor
+        row = self._db.execute("SELECT cursor, body FROM state").fetchone()
+        self.cursor: int = row[0] if row else 0
+        self.state: bytes | None = row[1] if row else None
         self.arrivals: set[str] = {key for (key,) in self._db.execute("SELECT key FROM arrivals")}
 
     def after(self, seq: int) -> list[tuple[int | None, Update]]:
