@@ -45,8 +45,10 @@ class Paper:
                 self._again.append((event, update))
 
     async def send(self, what: Order | Cancel) -> None:
-        if self._latency:
-            self._clock.at(Nanos(what.ts + self._latency), lambda: self._arrive(what))
+        """Arrives `latency` after its own time, so that one sent again arrives when it would have."""
+        when = Nanos(what.ts + self._latency)
+        if when > self._clock.now():
+            self._clock.at(when, lambda: self._arrive(what))
         else:
             self._arrive(what)
 

@@ -24,7 +24,8 @@ def digest() -> str:
 
 
 DIGEST = digest()
-numba.config.CACHE_DIR = str(Path(numba.config.CACHE_DIR or Path.home() / ".cache" / "fluxhero") / DIGEST)
+_config: Any = numba.config
+_config.CACHE_DIR = str(Path(_config.CACHE_DIR or Path.home() / ".cache" / "fluxhero") / DIGEST)
 
 
 def step(f: F) -> F:

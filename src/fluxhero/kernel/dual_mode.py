@@ -2,7 +2,7 @@
 
 from fluxhero.kernel.codes import NEUTRAL, REVERSION, TREND
 from fluxhero.kernel.compile import rare, step
-from fluxhero.kernel.state import floats, ints, params, record
+from fluxhero.kernel.state import Rec, floats, ints, params, record
 from fluxhero.kernel.trade import enter, leave, trail
 
 OWN = record(*ints("above"))
@@ -16,7 +16,7 @@ DEFAULTS = {
 
 
 @rare
-def seek(row, bar, p, stop_atr, cross, dip):  # type: ignore[no-untyped-def]
+def seek(row: Rec, bar: Rec, p: Rec, stop_atr: float, cross: bool, dip: bool) -> None:
     """Flat: which mode, if any, opens here."""
     v, o, now = row.reading, p.own, row.regime.now
     trend_stop, dip_stop = bar.close - stop_atr * v.atr, bar.close * (1.0 - o.stop_share)
@@ -33,7 +33,7 @@ def seek(row, bar, p, stop_atr, cross, dip):  # type: ignore[no-untyped-def]
 
 
 @rare
-def manage(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
+def manage(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> None:
     """Holding: leave, or trail the stop. The mode that opened the position rules it."""
     v = row.reading
     if row.trade.mode == REVERSION:
@@ -47,7 +47,7 @@ def manage(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
 
 
 @step
-def decide(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
+def decide(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> None:
     """One sealed bar to one decision; the common bar costs two comparisons."""
     v, own = row.reading, row.own
     above = bar.close > v.kama + p.own.enter_atr * v.atr

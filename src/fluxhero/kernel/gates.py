@@ -2,15 +2,16 @@
 
 from fluxhero.kernel.codes import GAP, HOURS, OPEN
 from fluxhero.kernel.compile import rare, step
+from fluxhero.kernel.state import Rec
 
 
 @step
-def near(move, ratio):  # type: ignore[no-untyped-def]
+def near(move: float, ratio: float) -> bool:
     return abs(move * ratio - 1.0) < 0.03
 
 
 @rare
-def looks_split(move):  # type: ignore[no-untyped-def]
+def looks_split(move: float) -> bool:
     """Does an overnight move (open / previous close) match a usual split ratio, forward or reverse?"""
     for ratio in (2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 1.5):
         if near(move, ratio) or near(move, 1.0 / ratio):
@@ -19,7 +20,7 @@ def looks_split(move):  # type: ignore[no-untyped-def]
 
 
 @rare
-def opened(s, prev, bar, count):  # type: ignore[no-untyped-def]
+def opened(s: Rec, prev: Rec, bar: Rec, count: int) -> None:
     """The first full bar of a session: its gap over the previous session's close."""
     s.index = bar.session
     if count == 0:
@@ -31,13 +32,13 @@ def opened(s, prev, bar, count):  # type: ignore[no-untyped-def]
 
 
 @step
-def session(s, prev, bar, count):  # type: ignore[no-untyped-def]
+def session(s: Rec, prev: Rec, bar: Rec, count: int) -> None:
     if (bar.session != s.index) | (count == 0):
         opened(s, prev, bar, count)
 
 
 @step
-def allowed(row, bar, rules):  # type: ignore[no-untyped-def]
+def allowed(row: Rec, bar: Rec, rules: Rec) -> tuple[int, float, float]:
     """(gate, value, limit) that refuses an entry on this bar, or (OPEN, 0, 0)."""
     if bar.left <= rules.last_minutes:
         return HOURS, float(bar.left), float(rules.last_minutes)

@@ -6,6 +6,7 @@ Sources: Wilder 1978 (RSI, ATR, ADX), Kaufman 1995 (KAMA), Bollinger 2001. Seeds
 import math
 
 from fluxhero.kernel.compile import rare, step
+from fluxhero.kernel.state import Array, Rec
 
 EPS = 1e-14
 ANCHOR = 256  # bars between exact refreshes of the rolling sums; a power of two
@@ -14,7 +15,7 @@ SXX = 1.0 / 520625.0  # 1 / (50 sum x^2 - (sum x)^2), x = 0..49
 
 
 @step
-def ema(mean, x, t, n):  # type: ignore[no-untyped-def]
+def ema(mean: float, x: float, t: int, n: int) -> float:
     """Seeded by the plain mean of the first n values; until then their sum stands in its place."""
     if t >= n:
         return mean + (x - mean) * (2.0 / (n + 1.0))
@@ -22,7 +23,7 @@ def ema(mean, x, t, n):  # type: ignore[no-untyped-def]
 
 
 @step
-def wilder(mean, x, t, n):  # type: ignore[no-untyped-def]
+def wilder(mean: float, x: float, t: int, n: int) -> float:
     """As `ema` with alpha 1/n, over values that begin at bar 1."""
     if t > n:
         return mean * ((n - 1.0) / n) + x * (1.0 / n)
@@ -30,7 +31,7 @@ def wilder(mean, x, t, n):  # type: ignore[no-untyped-def]
 
 
 @step
-def rsi(s, change, t):  # type: ignore[no-untyped-def]
+def rsi(s: Rec, change: float, t: int) -> float:
     """0..100; NaN while nothing has moved (0/0)."""
     s.up = wilder(s.up, max(change, 0.0), t, 14)
     s.down = wilder(s.down, max(-change, 0.0), t, 14)
@@ -39,12 +40,12 @@ def rsi(s, change, t):  # type: ignore[no-untyped-def]
 
 
 @step
-def true_range(bar, prev):  # type: ignore[no-untyped-def]
-    return max(bar.high, prev.close) - min(bar.low, prev.close)
+def true_range(bar: Rec, prev: Rec) -> float:
+    return float(max(bar.high, prev.close) - min(bar.low, prev.close))
 
 
 @step
-def directional(s, bar, prev, t):  # type: ignore[no-untyped-def]
+def directional(s: Rec, bar: Rec, prev: Rec, t: int) -> float:
     """DX from the smoothed +DM and -DM (sums over 13 bars, then Wilder's), -1 where it is undefined."""
     up, down = bar.high - prev.high, prev.low - bar.low
     keep = 13.0 / 14.0 if t >= 14 else 1.0
@@ -55,7 +56,7 @@ def directional(s, bar, prev, t):  # type: ignore[no-untyped-def]
 
 
 @step
-def adx(mean, dx, t):  # type: ignore[no-untyped-def]
+def adx(mean: float, dx: float, t: int) -> float:
     """The mean of 14 DX at bar 27, then Wilder's; an undefined DX leaves it as it was."""
     if t >= 28:
         return mean * (13.0 / 14.0) + dx * (1.0 / 14.0) if dx >= 0.0 else mean
@@ -66,7 +67,7 @@ def adx(mean, dx, t):  # type: ignore[no-untyped-def]
 
 
 @step
-def kama(s, closes, close, change, t):  # type: ignore[no-untyped-def]
+def kama(s: Rec, closes: Array, close: float, change: float, t: int) -> None:
     """The efficiency ratio over 10 closes moves the smoothing between 2 and 30."""
     s.length += abs(change)
     if t < 10:
@@ -80,7 +81,7 @@ def kama(s, closes, close, change, t):  # type: ignore[no-untyped-def]
 
 
 @step
-def window(s, closes, close, t):  # type: ignore[no-untyped-def]
+def window(s: Rec, closes: Array, close: float, t: int) -> tuple[float, float]:
     """Mean and population deviation of the last 20 closes, by sums relative to `origin`."""
     y = close - s.origin
     s.s += y
@@ -95,7 +96,7 @@ def window(s, closes, close, t):  # type: ignore[no-untyped-def]
 
 
 @step
-def line(s, closes, close, origin, t):  # type: ignore[no-untyped-def]
+def line(s: Rec, closes: Array, close: float, origin: float, t: int) -> tuple[float, float]:
     """Least-squares slope and R2 of the last 50 closes against 0..49; R2 is NaN for a constant window."""
     y = close - origin
     s.xy += 49.0 * y - s.y if t >= 49 else (t + 1) * y  # the first slide takes one off every weight
@@ -112,17 +113,17 @@ def line(s, closes, close, origin, t):  # type: ignore[no-untyped-def]
 
 
 @step
-def mean_of(s, x, t, n):  # type: ignore[no-untyped-def]
+def mean_of(s: Rec, x: float, t: int, n: int) -> float:
     """Plain mean of the last n values, x included; of all while there are fewer."""
     s.total += x
     if t >= n:
         s.total -= s.ring[(t - n) & 63]
     s.ring[t & 63] = x
-    return s.total * (1.0 / n) if t >= n - 1 else s.total / (t + 1)
+    return float(s.total * (1.0 / n) if t >= n - 1 else s.total / (t + 1))
 
 
 @rare
-def anchor(m, t):  # type: ignore[no-untyped-def]
+def anchor(m: Rec, t: int) -> None:
     """Make every rolling sum exact again, as of the bar before t; where that happens depends on t alone."""
     origin, closes = m.prev.close, m.closes
     w, ln = m.window, m.line
@@ -146,7 +147,7 @@ def anchor(m, t):  # type: ignore[no-untyped-def]
 
 
 @step
-def advance(m, v, bar, t):  # type: ignore[no-untyped-def]
+def advance(m: Rec, v: Rec, bar: Rec, t: int) -> None:
     """The t-th bar of a symbol into all its indicators."""
     prev = m.prev
     if t == 0:
@@ -171,12 +172,12 @@ def advance(m, v, bar, t):  # type: ignore[no-untyped-def]
 
 
 @rare
-def seeding(m, v, bar, t):  # type: ignore[no-untyped-def]
+def seeding(m: Rec, v: Rec, bar: Rec, t: int) -> None:
     advance(m, v, bar, t)
 
 
 @step
-def observe(m, v, bar):  # type: ignore[no-untyped-def]
+def observe(m: Rec, v: Rec, bar: Rec) -> None:
     """One rule, compiled twice: past all seeds LLVM drops every seeding branch."""
     t = m.count
     if t < MATURE:

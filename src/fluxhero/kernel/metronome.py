@@ -2,7 +2,7 @@
 
 from fluxhero.kernel.codes import METRONOME
 from fluxhero.kernel.compile import step
-from fluxhero.kernel.state import floats, ints, params, record
+from fluxhero.kernel.state import Rec, floats, ints, params, record
 from fluxhero.kernel.trade import enter, leave, trail
 
 OWN = record(*ints("entered"))
@@ -11,7 +11,7 @@ DEFAULTS = {"every": 15, "keep": 10, "risk": 0.01}
 
 
 @step
-def decide(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
+def decide(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> None:
     count, own = row.market.count, row.own
     if row.trade.qty != 0:
         if count - own.entered >= p.own.keep:

@@ -7,12 +7,12 @@ CENT, FINE = 10_000, 100  # ticks in micro-dollars: 2 decimals from 1 USD up, 4 
 
 
 @step
-def micros(usd):  # type: ignore[no-untyped-def]
+def micros(usd: float) -> int:
     return int(usd * 1e6 + 0.5)
 
 
 @step
-def tick_down(price):  # type: ignore[no-untyped-def]
+def tick_down(price: int) -> int:
     """The tick at or under a price in micro-dollars: where sells go."""
     tick = CENT if price >= USD else FINE
     return price // tick * tick

@@ -2,10 +2,11 @@
 
 from fluxhero.kernel.codes import REVERSION, TREND
 from fluxhero.kernel.compile import step
+from fluxhero.kernel.state import Rec
 
 
 @step
-def regime(s, v, confirm):  # type: ignore[no-untyped-def]
+def regime(s: Rec, v: Rec, confirm: int) -> None:
     """A raw regime seen `confirm` bars in a row becomes the regime; NaN is neutral."""
     trend = (v.adx > 25.0) & (v.r2 > 0.6)
     quiet = (v.adx < 20.0) & (v.r2 < 0.4)

@@ -2,10 +2,11 @@
 
 from fluxhero.kernel.codes import DAY_LOSS, DRAWDOWN, OPEN, SIZE, SLOTS, STOP
 from fluxhero.kernel.compile import entry, rare, step
+from fluxhero.kernel.state import Array, Rec
 
 
 @step
-def factors(a, p):  # type: ignore[no-untyped-def]
+def factors(a: Rec, p: Rec) -> None:
     """Past the soft drawdown sizes shrink and stops tighten."""
     soft = a.crest - a.equity >= p.soft_drawdown * a.crest
     a.sizing = p.soft_size if soft else 1.0
@@ -13,15 +14,15 @@ def factors(a, p):  # type: ignore[no-untyped-def]
 
 
 @rare
-def strike(a, p, ts, times):  # type: ignore[no-untyped-def]
+def strike(a: Rec, p: Rec, ts: int, times: float) -> bool:
     """A mark beyond a limit trips from the second consecutive one, or at once when twice beyond."""
     a.strikes = a.strikes + 1 if ts - a.struck <= p.strike_window else 1
     a.struck = ts
-    return (a.strikes >= p.strikes) | (times >= 2.0)
+    return bool((a.strikes >= p.strikes) | (times >= 2.0))
 
 
 @step
-def judge(a, p, ts):  # type: ignore[no-untyped-def]
+def judge(a: Rec, p: Rec, ts: int) -> int:
     """The bits of the limits that this mark trips, 0 for none."""
     lost = drawn = 0.0  # in multiples of the limit; what has tripped is not asked again
     if a.trips & DAY_LOSS == 0:
@@ -39,7 +40,7 @@ def judge(a, p, ts):  # type: ignore[no-untyped-def]
 
 
 @entry
-def watched(account, equity, session, ts, params):  # type: ignore[no-untyped-def]
+def watched(account: Array, equity: int, session: int, ts: int, params: Array) -> int:
     """The seal of one bar time, equity in micro-dollars: session roll, peaks, factors, limits. Newly tripped bits."""
     a, p = account[0], params[0].rules
     if session != a.session:
@@ -52,20 +53,22 @@ def watched(account, equity, session, ts, params):  # type: ignore[no-untyped-de
 
 
 @entry
-def marked(account, equity, ts, params):  # type: ignore[no-untyped-def]
+def marked(account: Array, equity: int, ts: int, params: Array) -> int:
     """A mark between seals: limits only."""
     account[0].equity = equity
     return judge(account[0], params[0].rules, ts)
 
 
 @step
-def whole(x):  # type: ignore[no-untyped-def]
+def whole(x: float) -> int:
     """Whole shares; what lacks a billionth of one is one."""
     return int(max(x, 0.0) + 1e-9)
 
 
 @entry
-def admitted(account, price, stop, risk, scale, params):  # type: ignore[no-untyped-def]
+def admitted(
+    account: Array, price: int, stop: int, risk: float, scale: float, params: Array
+) -> tuple[int, int, int, int, int]:
     """(gate, qty, by risk, by the position cap, by the room left); prices in micro-dollars.
 
     A grant takes its notional and its slot at once, so that the next candidate of the batch sees them.

@@ -10,6 +10,9 @@ import numpy as np
 
 f8, i8 = np.float64, np.int64
 
+Rec = Any  # one record: Numba knows its fields, mypy cannot
+Array = np.ndarray[Any, np.dtype[Any]]
+
 
 def record(*fields: tuple[Any, ...]) -> np.dtype[Any]:
     return np.dtype(list(fields), align=True)

@@ -8,22 +8,23 @@ from fluxhero.kernel.compile import bind, entry, step
 from fluxhero.kernel.gates import session
 from fluxhero.kernel.indicators import MATURE, observe
 from fluxhero.kernel.regime import regime
+from fluxhero.kernel.state import Array, Rec
 from fluxhero.kernel.trade import traded
 
 FULL = 1  # messages.Quality.FULL: only such bars step and decide
 
 
-def decide(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
+def decide(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> None:
     """The strategy's own; `bind` puts it here."""
 
 
 @step
-def flat(v):  # type: ignore[no-untyped-def]
+def flat(v: Rec) -> bool:
     """A window without movement says nothing: no deviation, RSI 0/0 or R2 NaN."""
-    return (v.sd <= 1e-9 * v.close) | (v.rsi != v.rsi) | (v.r2 != v.r2)
+    return bool((v.sd <= 1e-9 * v.close) | (v.rsi != v.rsi) | (v.r2 != v.r2))
 
 
-def think_one(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
+def think_one(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> bool:
     """One sealed bar of one symbol to its decision; True if it came to anything but `hold`."""
     d = row.decision
     d.action = HOLD
@@ -40,10 +41,10 @@ def think_one(row, bar, p, stop_atr):  # type: ignore[no-untyped-def]
         d.action = FLAT
     else:
         decide(row, bar, p, stop_atr)
-    return (d.action | d.raised) != 0
+    return bool(d.action | d.raised)
 
 
-def think(rows, bars, p, stop_atr, busy):  # type: ignore[no-untyped-def]
+def think(rows: Array, bars: Array, p: Array, stop_atr: float, busy: Array) -> int:
     """All symbols that sealed a full bar; those whose decision is not `hold` go to `busy`, their number is returned."""
     n = 0
     for i in range(rows.size):
@@ -54,7 +55,7 @@ def think(rows, bars, p, stop_atr, busy):  # type: ignore[no-untyped-def]
 
 
 @entry
-def took(rows, i, qty, price):  # type: ignore[no-untyped-def]
+def took(rows: Array, i: int, qty: int, price: int) -> None:
     """A fill of symbol i, qty signed, price in micro-dollars."""
     traded(rows[i], qty, price)
 

@@ -4,10 +4,11 @@ from fluxhero.kernel.codes import ENTER, EXIT, OPEN, REFUSED
 from fluxhero.kernel.compile import rare, step
 from fluxhero.kernel.gates import allowed
 from fluxhero.kernel.money import micros, tick_down
+from fluxhero.kernel.state import Rec
 
 
 @rare
-def enter(row, bar, rules, mode, stop, risk, scale):  # type: ignore[no-untyped-def]
+def enter(row: Rec, bar: Rec, rules: Rec, mode: int, stop: float, risk: float, scale: float) -> None:
     """Seek an entry at this seal, with its stop in USD; a gate may refuse it."""
     d = row.decision
     d.mode, d.risk, d.scale = mode, risk, scale
@@ -19,13 +20,13 @@ def enter(row, bar, rules, mode, stop, risk, scale):  # type: ignore[no-untyped-
 
 
 @step
-def leave(row):  # type: ignore[no-untyped-def]
+def leave(row: Rec) -> None:
     """Said anew at every seal for which it holds, until the position is flat."""
     row.decision.action, row.decision.mode = EXIT, row.trade.mode
 
 
 @step
-def trail(row, bar, rules, stop_atr):  # type: ignore[no-untyped-def]
+def trail(row: Rec, bar: Rec, rules: Rec, stop_atr: float) -> None:
     """Raise the stop to `stop_atr` ATR under the highest high since entry; never loosen, never by less than a step."""
     trade, atr = row.trade, row.reading.atr
     trade.peak = max(trade.peak, bar.high)
@@ -35,7 +36,7 @@ def trail(row, bar, rules, stop_atr):  # type: ignore[no-untyped-def]
 
 
 @rare
-def traded(row, qty, price):  # type: ignore[no-untyped-def]
+def traded(row: Rec, qty: int, price: int) -> None:
     """A fill, qty signed, price in micro-dollars: the first opens the trade, what ends flat clears it."""
     trade = row.trade
     if trade.qty == 0:
