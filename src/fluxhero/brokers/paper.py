@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -40,7 +41,7 @@ class Paper:
         self._deliver = deliver
         for event, update in self._ledger.after(after):
             if event is None:
-                self._clock.at(update.ts, lambda update=update: deliver(update))  # type: ignore[misc]
+                self._clock.at(self._after(update.ts), partial(deliver, update))
             else:
                 self._again.append((event, update))
 
@@ -48,9 +49,9 @@ class Paper:
         """Arrives `latency` after its own time, so that one sent again arrives when it would have."""
         when = Nanos(what.ts + self._latency)
         if when > self._clock.now():
-            self._clock.at(when, lambda: self._arrive(what))
+            self._clock.at(self._after(when), lambda: self._arrive(what, when))
         else:
-            self._arrive(what)
+            self._arrive(what, when)
 
     def event(self, e: Event) -> bool:
         """One event of the tape, before anyone else sees it. True if somebody heard of it."""
@@ -71,13 +72,16 @@ class Paper:
         if self.cursor != self._ledger.cursor:
             self._publish((), (), None)
 
-    def _arrive(self, what: Order | Cancel) -> None:
+    def _after(self, ts: Nanos) -> Nanos:
+        """Without latency an order follows the event that it answers; the venue must have seen that one first."""
+        return ts if self._latency else Nanos(ts + 1)
+
+    def _arrive(self, what: Order | Cancel, now: Nanos) -> None:
         """What has arrived once is never taken again: the id is the proof."""
         key = what.cid if isinstance(what, Order) else f"{what.cid} cancel {what.ts}"
         if key in self._ledger.arrivals:
             self.duplicates += 1
             return
-        now = self._clock.now()
         updates = self._venue.order(what, now) if isinstance(what, Order) else self._venue.cancel(what, now)
         self._publish(updates, (key,), None)
 

@@ -72,6 +72,10 @@ TABLE: dict[tuple[State, Says], State] = {
 RETRIES = 3  # rejections in a row of one position's stop or exit, after which it is left to the operator
 
 
+class Missing(Exception):
+    """Evidence was lost on its way; a new life asks for it again."""
+
+
 class Life(msgspec.Struct):
     """An order and how far it has come."""
 
@@ -143,6 +147,8 @@ class Desk:
         plan = Plan()
         if u.seq <= self.seq:
             return plan
+        if u.seq != self.seq + 1:
+            raise Missing(f"update {u.seq} of {u.cid} follows {self.seq}: the broker must say again what lies between")
         self.seq = u.seq
         life = self.lives.get(u.cid)
         after = TABLE.get((life.state, u.says)) if life else None
