@@ -17,10 +17,12 @@ def sessions(first: date = FIRST, last: date = LAST) -> list[Session]:
     return nyse().between(first, last)
 
 
-def write_bars(folder: Path, symbol: str, seed: int, first: date = FIRST, last: date = LAST) -> Path:
-    """SYM_1m.parquet: a random walk that trends and ranges by turns, 390 bars a session."""
+def write_bars(
+    folder: Path, symbol: str, seed: int, first: date = FIRST, last: date = LAST, minutes: int = 390
+) -> Path:
+    """SYM_1m.parquet: a random walk that trends and ranges by turns, the first `minutes` of each session."""
     rng = np.random.default_rng(seed)
-    starts = np.concatenate([np.arange(s.open, s.close, MINUTE) for s in sessions(first, last)])
+    starts = np.concatenate([np.arange(s.open, s.close, MINUTE)[:minutes] for s in sessions(first, last)])
     n = len(starts)
     drift = np.repeat(rng.normal(0, 4e-4, n // 60 + 1), 60)[:n] * (np.arange(n) // 60 % 2)
     close = np.round(100.0 * np.exp(np.cumsum(drift + rng.normal(0, 4e-4, n))), 2)
@@ -37,10 +39,15 @@ def write_bars(folder: Path, symbol: str, seed: int, first: date = FIRST, last: 
     return write(folder / f"{symbol}_1m.parquet", columns)
 
 
-def write_ticks(folder: Path, symbol: str, seed: int, first: date = FIRST, last: date = FIRST, per: int = 12) -> None:
-    """SYM_trades.parquet and SYM_quotes.parquet: `per` quotes and half as many trades a minute."""
+def write_ticks(
+    folder: Path, symbol: str, seed: int, first: date = FIRST, last: date = FIRST, per: int = 12, minutes: int = 400
+) -> None:
+    """SYM_trades.parquet and SYM_quotes.parquet: `per` quotes and half as many trades a minute.
+
+    From 30 min before each open until `minutes` after it.
+    """
     rng = np.random.default_rng(seed)
-    spans = [(s.open - 30 * MINUTE, s.close + 10 * MINUTE) for s in sessions(first, last)]
+    spans = [(s.open - 30 * MINUTE, s.open + minutes * MINUTE) for s in sessions(first, last)]
     ts = np.sort(np.concatenate([rng.integers(a, b, (b - a) // MINUTE * per) for a, b in spans]))
     ts -= ts % 1_000_000
     n = len(ts)

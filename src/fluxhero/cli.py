@@ -116,7 +116,7 @@ def _replay(args: argparse.Namespace) -> int:
     except (ConfigError, OtherState) as e:
         return _fail(e, CONFIG)
     except Unusable as e:
-        return _fail(e, NO_INPUT)
+        return _fail(f"no usable input in {args.data}: {e}", NO_INPUT)
     except Busy as e:
         return _fail(e, BUSY)
     except (StoreError, GaveUp) as e:
@@ -147,6 +147,6 @@ def _report(replay: object, finished: bool, seconds: float, args: argparse.Names
         print(json.dumps(summary))
 
 
-def _fail(error: Exception, code: int) -> int:
+def _fail(error: object, code: int) -> int:
     print(f"fluxhero: {error}", file=sys.stderr)
     return code

@@ -40,6 +40,7 @@ from fluxhero.runtime import seeded
 from fluxhero.runtime.clock import DrivenClock
 from fluxhero.runtime.real import HostClock, SeededRandomness, inline
 from fluxhero.runtime.turns import Turns
+from fluxhero.runtime.supervise import GaveUp
 from fluxhero.store.sqlite import SQLiteStore, StoreError
 from fluxhero.store.venue import VenueLedger
 
@@ -119,10 +120,13 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         ports = Ports(host=host, offload=inline, randomness=SeededRandomness(seed), store=store, world=world)
         with trio.CancelScope() as scope:
             daemon = Daemon(outset=outset, ports=ports, socket=self.directory / "control.sock", stop=scope.cancel)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_signals, scope.cancel)
-                await run(daemon)
-                nursery.cancel_scope.cancel()
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_signals, scope.cancel)
+                    await run(daemon)
+                    nursery.cancel_scope.cancel()
+            except* GaveUp as group:
+                raise group.exceptions[0] from None
         return not scope.cancel_called
 
 

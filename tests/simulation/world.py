@@ -24,6 +24,7 @@ from fluxhero.replay import Replay, ReplayWorld
 from fluxhero.runtime import seeded
 from fluxhero.runtime.real import SeededRandomness, inline
 from fluxhero.store.sqlite import SQLiteStore
+from fluxhero.store.venue import VenueLedger
 
 
 class Escaped(BaseException):
@@ -99,6 +100,55 @@ def alarmed() -> Iterator[None]:
     finally:
         for owner, name, real in reversed(saved):
             setattr(owner, name, real)
+
+
+class Killed(BaseException):
+    """The process is dead; nothing may catch this."""
+
+
+class Fence:
+    """Counts commits, of ours and of the venue's; kills before or after the n-th."""
+
+    def __init__(self, n: int, before: bool) -> None:
+        self._n, self._before, self.commits = n, before, 0
+
+    def around(self, commit: Callable[..., None]) -> Callable[..., None]:
+        def fenced(*args: Any, **kwargs: Any) -> None:
+            self.commits += 1
+            if self.commits == self._n and self._before:
+                raise Killed
+            if self.commits > self._n:
+                raise Killed  # the dead write no more
+            commit(*args, **kwargs)
+            if self.commits == self._n:
+                raise Killed
+
+        return fenced
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        ours, venues = SQLiteStore.commit, VenueLedger.commit
+        SQLiteStore.commit = self.around(ours)  # type: ignore[method-assign]
+        VenueLedger.commit = self.around(venues)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            SQLiteStore.commit, VenueLedger.commit = ours, venues  # type: ignore[method-assign]
+
+
+def killed_at(replay: Replay, n: int, before: bool) -> bool:
+    """Runs until the n-th commit kills it. False if it ended before that."""
+    fence = Fence(n, before)
+    try:
+        with fence.up():
+            simulate(replay, 0)
+    except BaseExceptionGroup as group:
+        if group.split(Killed)[1] is not None:
+            raise
+        return True
+    except Killed:
+        return True
+    return False
 
 
 def simulate(replay: Replay, seed: int | None) -> Trace:

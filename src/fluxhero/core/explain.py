@@ -63,6 +63,8 @@ def _entry(d: Decided, j: Judged | None) -> str:
 
 def _gate(gate: int, value: float, limit: float, j: Judged | None) -> str:
     names = {"by_risk": j.by_risk, "by_cap": j.by_cap, "by_room": j.by_room} if j else {}
+    if gate == codes.FRESH and value == float("inf"):
+        return "there was no two-sided, uncrossed quote"
     rung = Rung(int(value)).name if gate == codes.RUNG else ""
     return GATES[gate].format(value=value, limit=limit, rung=rung, **names)
 

@@ -217,7 +217,7 @@ class Risk:
             return codes.BUSY, 1.0, 0.0
         if self._quoted and not self._fresh(s.slot, ts):
             q = self._quotes[s.slot]
-            return codes.FRESH, (ts - q.ts) / SECOND if q else float("inf"), FRESH / SECOND
+            return codes.FRESH, (ts - q.ts) / SECOND if q and q.usable else float("inf"), FRESH / SECOND
         return codes.OPEN, 0.0, 0.0
 
     def _fresh(self, slot: int, ts: Nanos) -> bool:

@@ -39,7 +39,7 @@ class Timeframe(enum.StrEnum):
 
 
 class Unusable(Exception):
-    """A file or a symbol that cannot be replayed; the message names it and why."""
+    """A file or a symbol that cannot be replayed; the message names it, without its folder, and why."""
 
 
 class File(msgspec.Struct):
@@ -54,13 +54,12 @@ class File(msgspec.Struct):
 
 def read(path: Path, kind: str) -> File:
     """The columns that we act on, finite and possible, in file order. Raises Unusable."""
+    content = _content(path)
     try:
-        table = pq.read_table(path)
-        digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    except FileNotFoundError:
-        raise Unusable(f"{path} does not exist") from None
+        table = pq.read_table(pa.BufferReader(content))
     except (OSError, pa.ArrowException) as e:
-        raise Unusable(f"{path} is no readable Parquet file: {str(e).splitlines()[0]}") from None
+        raise _unreadable(path, e) from None
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
     rows = {name: _column(table, name, of, path) for name, of in COLUMNS[kind].items()}
     if kind == "trades" and "suspicious" in table.column_names:
         rows["suspicious"] = _column(table, "suspicious", "b", path)
@@ -77,13 +76,26 @@ def read(path: Path, kind: str) -> File:
 def kind_of(path: Path) -> str:
     """What a file holds, by its columns."""
     try:
-        names = set(pq.read_schema(path).names)
+        names = set(pq.read_schema(pa.BufferReader(_content(path))).names)
     except (OSError, pa.ArrowException) as e:
-        raise Unusable(f"{path} is no readable Parquet file: {str(e).splitlines()[0]}") from None
+        raise _unreadable(path, e) from None
     for kind, columns in COLUMNS.items():
         if columns.keys() <= names:
             return kind
-    raise Unusable(f"{path} has columns {sorted(names)}; trades, quotes or bars need {COLUMNS}")
+    raise Unusable(f"{path.name} has columns {sorted(names)}; trades, quotes or bars need {COLUMNS}")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise Unusable(f"{path.name} does not exist") from None
+    except OSError as e:
+        raise Unusable(f"{path.name} cannot be read: {e.strerror}") from None
+
+
+def _unreadable(path: Path, error: Exception) -> Unusable:
+    return Unusable(f"{path.name} is no readable Parquet file: {str(error).splitlines()[0]}")
 
 
 def timeframe_of(path: Path) -> Timeframe | None:
@@ -94,7 +106,7 @@ def timeframe_of(path: Path) -> Timeframe | None:
 
 def _column(table: pa.Table, name: str, of: str, path: Path) -> Array:
     if name not in table.column_names:
-        raise Unusable(f"{path} has no column {name!r}; it has {', '.join(table.column_names)}")
+        raise Unusable(f"{path.name} has no column {name!r}; it has {', '.join(table.column_names)}")
     column = table.column(name)
     if column.null_count:
         column = column.fill_null(False if of == "b" else -1)  # refused below: no time, price or size is -1
@@ -102,14 +114,14 @@ def _column(table: pa.Table, name: str, of: str, path: Path) -> Array:
         kind: Any = {"i": np.int64, "f": np.float64, "b": bool}[of]
         values: Array = column.to_numpy().astype(kind, casting="same_kind" if of != "f" else "unsafe", copy=False)
     except (TypeError, ValueError) as e:
-        raise Unusable(f"{path}: column {name!r} is {column.type}, not a number: {e}") from None
+        raise Unusable(f"{path.name}: column {name!r} is {column.type}, not a number: {e}") from None
     return values
 
 
 def _sorted(ts: Array, path: Path) -> None:
     back = np.flatnonzero(np.diff(ts) < 0)
     if back.size:
-        raise Unusable(f"{path} is unsorted: row {back[0] + 1} is earlier than the row before it")
+        raise Unusable(f"{path.name} is unsorted: row {back[0] + 1} is earlier than the row before it")
 
 
 def _price(x: Array) -> Array:

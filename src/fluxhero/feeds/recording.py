@@ -109,12 +109,12 @@ def _given(symbol: str, path: Path, r: Request) -> Recorded:
     kind = kind_of(path) if path.exists() else "bars"
     file = read(path, kind)
     if kind == "quotes":
-        raise Unusable(f"{path} holds quotes alone; a replay needs trades or bars")
+        raise Unusable(f"{path.name} holds quotes alone; a replay needs trades or bars")
     if kind == "trades":
         return Recorded(symbol, [file], trades=file.rows)
     named = Timeframe(r.input) if r.input not in (Input.AUTO, Input.TICKS) else timeframe_of(path)
     if named is None:
-        raise Unusable(f"{path}: its name shows no timeframe; say it with --input 1m, 5m, 1h or 1d")
+        raise Unusable(f"{path.name}: its name shows no timeframe; say it with --input 1m, 5m, 1h or 1d")
     return Recorded(symbol, [file], bars=file.rows, timeframe=named)
 
 
@@ -129,7 +129,7 @@ def _cut(r: Recorded, request: Request, calendar: Calendar) -> Recorded:
         inside = (rows["ts"] >= low) & (rows["ts"] < high)
         if not inside.any():
             span = f"{request.first or calendar.first} to {request.last or calendar.last}"
-            raise Unusable(f"{r.files[0].path} has no good row from {span}")
+            raise Unusable(f"{r.files[0].path.name} has no good row from {span}")
         setattr(r, name, {k: v[inside] for k, v in rows.items()})
     return r
 

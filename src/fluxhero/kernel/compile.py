@@ -17,9 +17,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _STRICT: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": False}
 
 
-def digest() -> str:
+def digest(folder: Path = Path(__file__).parent) -> str:
     """Of all kernel and strategy sources, 12 hex digits."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    sources = sorted(folder.rglob("*.py"))
     return hashlib.blake2b(b"".join(p.read_bytes() for p in sources), digest_size=6).hexdigest()
 
 

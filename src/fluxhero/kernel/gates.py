@@ -25,9 +25,8 @@ def opened(s: Rec, prev: Rec, bar: Rec, count: int) -> None:
     s.index = bar.session
     if count == 0:
         return
-    move = bar.open / prev.close
-    s.gap = abs(move - 1.0)
-    if looks_split(move):
+    s.gap = abs(bar.open - prev.close) / prev.close
+    if looks_split(bar.open / prev.close):
         s.suspect = 1
 
 

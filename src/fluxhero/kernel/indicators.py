@@ -12,6 +12,7 @@ EPS = 1e-14
 ANCHOR = 256  # bars between exact refreshes of the rolling sums; a power of two
 MATURE = 64  # bars after which every indicator is valid
 SXX = 1.0 / 520625.0  # 1 / (50 sum x^2 - (sum x)^2), x = 0..49
+FAINT = 1e-6  # of the price: what a rolling sum says below this may be its rounding alone
 
 
 @step
@@ -66,6 +67,15 @@ def adx(mean: float, dx: float, t: int) -> float:
     return mean / 14.0 if t == 27 else mean
 
 
+@rare
+def still(closes: Array, close: float, t: int, n: int) -> bool:
+    """Are the last n closes all the same? Asked where the sums are too faint to say so."""
+    j = t - n + 1
+    while j < t and closes[j & 63] == close:
+        j += 1
+    return j == t
+
+
 @step
 def kama(s: Rec, closes: Array, close: float, change: float, t: int) -> None:
     """The efficiency ratio over 10 closes moves the smoothing between 2 and 30."""
@@ -73,6 +83,8 @@ def kama(s: Rec, closes: Array, close: float, change: float, t: int) -> None:
     if t < 10:
         s.kama = close
         return
+    if s.length <= FAINT * close and still(closes, close, t, 11):
+        s.length = 0.0
     travelled = abs(close - closes[(t - 10) & 63])
     s.er = min(travelled / s.length, 1.0) if s.length > EPS else 1.0
     s.length -= abs(closes[(t - 9) & 63] - closes[(t - 10) & 63])
@@ -88,6 +100,8 @@ def window(s: Rec, closes: Array, close: float, t: int) -> tuple[float, float]:
     s.ss += y * y
     mean = s.s * 0.05
     sd = math.sqrt(max(s.ss * 0.05 - mean * mean, 0.0))
+    if sd <= FAINT * close and still(closes, close, t, 20):
+        sd = 0.0
     if t >= 19:
         old = closes[(t - 19) & 63] - s.origin
         s.s -= old
@@ -109,6 +123,8 @@ def line(s: Rec, closes: Array, close: float, origin: float, t: int) -> tuple[fl
     old = closes[(t - 49) & 63] - origin
     s.y -= old
     s.yy -= old * old
+    if d <= (50.0 * FAINT * close) ** 2 and still(closes, close, t, 50):
+        return 0.0, math.nan
     return n * SXX, min(n * n * SXX / d, 1.0) if d > 1e-12 else math.nan
 
 

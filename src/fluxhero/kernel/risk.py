@@ -14,11 +14,13 @@ def factors(a: Rec, p: Rec) -> None:
 
 
 @rare
-def strike(a: Rec, p: Rec, ts: int, times: float) -> bool:
-    """A mark beyond a limit trips from the second consecutive one, or at once when twice beyond."""
-    a.strikes = a.strikes + 1 if ts - a.struck <= p.strike_window else 1
-    a.struck = ts
-    return bool((a.strikes >= p.strikes) | (times >= 2.0))
+def strike(a: Rec, p: Rec, ts: int, over: int, twice: int) -> int:
+    """Of the limits that a mark is beyond, those that trip: the mark before was beyond it too, or this one is twice."""
+    before = a.strikes if ts - a.struck <= p.strike_window else 0
+    a.strikes, a.struck = over, ts
+    tripped: int = over & (before | twice) if p.strikes > 1 else over
+    a.trips |= tripped
+    return tripped
 
 
 @step
@@ -33,10 +35,7 @@ def judge(a: Rec, p: Rec, ts: int) -> int:
     if over == 0:
         a.strikes = 0
         return 0
-    if not strike(a, p, ts, max(lost, drawn)):
-        return 0
-    a.trips |= over
-    return over
+    return strike(a, p, ts, over, DAY_LOSS * (lost > 2.0) + DRAWDOWN * (drawn > 2.0))
 
 
 @entry

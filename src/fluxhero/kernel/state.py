@@ -4,6 +4,7 @@ Every dtype is made here, once: Numba is slow on equal but different dtypes. No 
 of `np.void` (a test keeps that), or the kernel could not run without the compiler.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ Rec = Any  # one record: Numba knows its fields, mypy cannot
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+@cache
 def record(*fields: tuple[Any, ...]) -> np.dtype[Any]:
     return np.dtype(list(fields), align=True)
 
@@ -57,11 +59,13 @@ def row(own: np.dtype[Any]) -> np.dtype[Any]:
 
 
 # The account as the watch and the sizer see it. day_base: equity at the previous session's last seal; crest: the
-# drawdown breaker's reference; peak: the highest equity ever, for reports; trips: bits of Trip; sizing, trail: factors.
+# drawdown breaker's reference; peak: the highest equity ever, for reports; trips: bits of Trip; strikes: bits of the
+# limits that the last mark was beyond, at `struck`; sizing, trail: factors.
 ACCOUNT = record(
     *ints("equity deployed positions session day_base last peak crest strikes struck trips"), *floats("sizing trail")
 )
 
+# strikes: the marks in a row that make a trip, 1 or 2, at most strike_window ns apart.
 RULES = record(
     *floats("slip impact crowd position_cap deployed_cap day_loss soft_drawdown hard_drawdown"),
     *floats("soft_size stop_atr soft_stop_atr stop_step gap_limit"),

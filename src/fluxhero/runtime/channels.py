@@ -10,7 +10,10 @@ M = TypeVar("M")
 
 
 class Traffic:
-    """Counts messages from the send until their receiver asks for the next: zero means that all is done."""
+    """Counts messages from the send until their receiver asks for the next: zero means that all is done.
+
+    An actor that has not yet asked for its first message counts too.
+    """
 
     def __init__(self) -> None:
         self._count = 0
@@ -62,7 +65,8 @@ class Inbox(Generic[M]):
 
     def __init__(self, channel: trio.MemoryReceiveChannel[M], traffic: Traffic) -> None:
         self._channel, self._traffic = channel, traffic
-        self._busy = False
+        self._busy = True
+        traffic.sent()
 
     def __aiter__(self) -> Inbox[M]:
         return self

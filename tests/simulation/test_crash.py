@@ -1,0 +1,68 @@
+"""An actor that crashes: all begin anew from the journal, and the market cannot tell."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import fluxhero.replay
+from fluxhero.runtime.supervise import GaveUp
+from tests.market import FIRST, write_bars, write_ticks
+from tests.simulation.world import Trace, scenario, simulate
+
+
+def ended(trace: Trace) -> tuple[object, ...]:
+    return trace.journal, trace.orders, trace.fills, trace.positions
+
+
+class Flaky:
+    """A strategy's `think` that crashes at some of its calls."""
+
+    def __init__(self, build: Callable[[Any], Callable[..., int]], crashes: set[int]) -> None:
+        self._build, self._crashes, self.calls = build, crashes, 0
+
+    def __call__(self, strategy: Any) -> Callable[..., int]:
+        think = self._build(strategy)
+
+        def flaky(*args: Any) -> int:
+            self.calls += 1
+            if self.calls in self._crashes:
+                raise RuntimeError("a cosmic ray")
+            return think(*args)
+
+        return flaky
+
+
+@pytest.mark.parametrize("symbols", [("AAA", "BBB"), ("CCC", "DDD")], ids=["quote", "bar"])
+def test_crashes_of_the_strategy_do_not_show(
+    tmp_path: Path, symbols: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n, symbol in enumerate(symbols):
+        write_ticks(tmp_path, symbol, n, per=6, minutes=150) if symbols[0] == "AAA" else write_bars(
+            tmp_path, symbol, n, last=FIRST, minutes=150
+        )
+    whole = simulate(scenario(tmp_path, tmp_path / "whole", symbols), 0)
+    assert len(whole.fills) >= 4
+    flaky = Flaky(fluxhero.replay.build, {1, 80, 96, 97})
+    monkeypatch.setattr(fluxhero.replay, "build", flaky)
+    crashed = simulate(scenario(tmp_path, tmp_path / "crashed", symbols), 0)
+    assert flaky.calls > 97
+    assert ended(crashed) == ended(whole)
+
+
+def test_too_many_crashes_give_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_bars(tmp_path, "CCC", 0, last=FIRST, minutes=30)
+    monkeypatch.setattr(fluxhero.replay, "build", Flaky(fluxhero.replay.build, set(range(100))))
+    with pytest.RaisesGroup(pytest.RaisesExc(GaveUp, match="more often than 5 times in 60 s")):
+        simulate(scenario(tmp_path, tmp_path / "state", ("CCC",)), 0)
+
+
+def test_messages_are_frozen() -> None:
+    from fluxhero import messages
+
+    classes = [c for c in vars(messages).values() if isinstance(c, type) and issubclass(c, messages.Message)]
+    assert len(classes) > 20
+    assert {c.__name__ for c in classes if not c.__struct_config__.frozen} == set()
+    assert issubclass(messages.Message, msgspec.Struct)
