@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fluxhero import __version__
 from fluxhero.operate import client
-from fluxhero.operate.exits import BUSY, CONFIG, GAVE_UP, NO_INPUT, OK
+from fluxhero.operate.exits import BUSY, CONFIG, GAVE_UP, NO_INPUT, OK, USAGE
 
 SYMBOL = re.compile(r"[A-Z]{1,5}([.][A-Z]{1,2})?")
 
@@ -87,10 +87,16 @@ def _replay(args: argparse.Namespace) -> int:
     from fluxhero.messages import Model
     from fluxhero.replay import OtherState, Replay
     from fluxhero.runtime.supervise import GaveUp
+    from fluxhero.store.parquet import ParquetStore
     from fluxhero.store.sqlite import Busy, StoreError
 
     logs.configure()
+    strangers = sorted(dict(args.file).keys() - set(args.symbols))
+    if strangers:
+        return _fail(f"--file names {', '.join(strangers)}, which --symbols does not", USAGE)
     try:
+        if args.out:
+            ParquetStore(args.out)
         config = load(args.config) if args.config else Config()
         if args.strategy:
             strategy = msgspec.structs.replace(config.strategy, name=args.strategy)

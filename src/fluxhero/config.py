@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -52,7 +52,7 @@ class Costs(Section, frozen=True, kw_only=True):
 
 
 class Paper(Section, frozen=True, kw_only=True):
-    cash: Annotated[float, Meta(gt=0.0, le=1e12)] = 100_000.0  # USD
+    cash: Annotated[float, Meta(ge=1.0, le=1e12)] = 100_000.0  # USD
     latency_ms: Annotated[int, Meta(ge=1, le=60_000)] = 50  # send to arrival, `quote` only
 
 
@@ -75,7 +75,7 @@ class Metronome(Section, frozen=True, kw_only=True):
 
 
 class Strategy(Section, frozen=True, kw_only=True):
-    name: Annotated[str, Meta(pattern="^(dual_mode|metronome)$")] = "dual_mode"
+    name: Literal["dual_mode", "metronome"] = "dual_mode"
     dual_mode: DualMode = DualMode()
     metronome: Metronome = Metronome()
 
@@ -108,12 +108,26 @@ def parse(text: str, name: str = "config.toml") -> Config:
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{name} is no TOML: {e}") from None
     try:
-        return msgspec.convert(raw, Config)
+        config = msgspec.convert(raw, Config)
+        _ordered(config, name)
+        return config
     except msgspec.ValidationError as e:
         what, _, where = str(e).partition(" - at `$")
         key = where.strip("`.")
         value = f" = {_value(raw, key)!r}" if key and not what.startswith("Object") else ""
         raise ConfigError(f"{name}: {key or 'top level'}{value}: {what}") from None
+
+
+def _ordered(c: Config, name: str) -> None:
+    """Pairs of which the first must be the smaller."""
+    pairs = (
+        ("risk.soft_drawdown", c.risk.soft_drawdown, "risk.hard_drawdown", c.risk.hard_drawdown),
+        ("strategy.dual_mode.oversold", c.strategy.dual_mode.oversold,
+         "strategy.dual_mode.overbought", c.strategy.dual_mode.overbought),
+    )  # fmt: skip
+    for low, small, high, large in pairs:
+        if small >= large:
+            raise ConfigError(f"{name}: {low} = {small!r}: must be under {high} = {large!r}")
 
 
 def _value(raw: Any, key: str) -> Any:

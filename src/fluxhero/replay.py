@@ -39,14 +39,15 @@ from fluxhero.restore import Outset
 from fluxhero.runtime import seeded
 from fluxhero.runtime.clock import DrivenClock
 from fluxhero.runtime.real import HostClock, SeededRandomness, inline
-from fluxhero.runtime.turns import Turns
 from fluxhero.runtime.supervise import GaveUp
+from fluxhero.runtime.turns import Turns
 from fluxhero.store.sqlite import SQLiteStore, StoreError
 from fluxhero.store.venue import VenueLedger
 
 log = structlog.get_logger()
 
 STRATEGIES: dict[str, ModuleType] = {"dual_mode": dual_mode, "metronome": metronome}
+LONGEST = 107  # bytes of a Unix socket's path
 FOR_EVER = 2**62  # ns: marks in `bar` are consecutive however far apart
 MARKS_APART = 5_000_000_000  # ns: in `quote` they are not beyond this
 
@@ -68,12 +69,18 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
     def main(self) -> bool:
         """Runs or resumes. False when it was stopped before the end of the tape."""
+        if len(os.fsencode(self._socket)) > LONGEST:
+            raise StoreError(f"{self._socket} is longer than {LONGEST} bytes, the most that a socket's name may have")
         with SQLiteStore(self.directory) as store:
             outset = self.outset()
             _same(store.restore(1).opened, outset)
             started = self._begin(store)
             log.info("replaying", state=str(self.directory), resumed=started, events=len(self.recording.tape))
             return seeded.run(self._run, store, outset, seed=self.seed)
+
+    @property
+    def _socket(self) -> Path:
+        return self.directory / "control.sock"
 
     def outset(self) -> Outset:
         r, strategy = self.recording, STRATEGIES[self.config.strategy.name]
@@ -119,13 +126,13 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         seed = hashlib.blake2b(repr(sorted(outset.identity.items())).encode(), digest_size=32).digest()
         ports = Ports(host=host, offload=inline, randomness=SeededRandomness(seed), store=store, world=world)
         with trio.CancelScope() as scope:
-            daemon = Daemon(outset=outset, ports=ports, socket=self.directory / "control.sock", stop=scope.cancel)
+            daemon = Daemon(outset=outset, ports=ports, socket=self._socket, stop=scope.cancel)
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_signals, scope.cancel)
                     await run(daemon)
                     nursery.cancel_scope.cancel()
-            except* GaveUp as group:
+            except* (GaveUp, StoreError) as group:
                 raise group.exceptions[0] from None
         return not scope.cancel_called
 
@@ -136,7 +143,7 @@ class ReplayWorld:
     def __init__(self, replay: Replay, params: Array, store: SQLiteStore, host: Host, calendar: Calendar) -> None:
         self.clock = DrivenClock()
         self._replay, self._store, self._host, self._calendar = replay, store, host, calendar
-        self._ledger = VenueLedger(replay.directory)
+        self._ledger = VenueLedger(replay.directory, heard=store.heard, fresh=store.seq == 0)
         self._turns = Turns()
         bar = replay.recording.model is Model.BAR
         latency = Nanos(0 if bar else replay.config.paper.latency_ms * 1_000_000)
@@ -163,8 +170,7 @@ class ReplayWorld:
 
     def _venue(self, params: Array, bar: bool) -> Venue:
         config = self._replay.config
-        state = self._ledger.state
-        snapshot = msgspec.msgpack.decode(state, type=Snapshot) if state else Snapshot(cash=micros(config.paper.cash))
+        snapshot = self._ledger.state or Snapshot(cash=micros(config.paper.cash))
         fee = micros(config.costs.commission)
         regular = partial(_regular, self._calendar)
         return BarVenue(snapshot, fee, regular, params) if bar else QuoteVenue(snapshot, fee, regular)

@@ -21,7 +21,7 @@ def summary(reader: Reader, recording: Recording, finished: bool) -> Summary:
     db, symbols = reader.db, reader.symbols
     bars, suspect = _bars(reader)
     first, last = db.execute("SELECT min(ts), max(ts) FROM equity").fetchone()
-    equity, cash = db.execute("SELECT equity, cash FROM equity ORDER BY ts DESC LIMIT 1").fetchone() or (0, 0)
+    equity, cash = reader.account()
     rows, head = reader.head()
     opened = reader.opened()
     return {

@@ -16,13 +16,15 @@ import trio
 from fluxhero.messages import Commit, Halt, Outcome, Release
 from fluxhero.ports import World
 from fluxhero.runtime.channels import Outbox, ask
-from fluxhero.store.queries import NotFound, Reader
+from fluxhero.store.queries import READS, NotFound, Reader
+from fluxhero.store.sqlite import StoreError
 
 log = structlog.get_logger()
 
 LINE = 4096  # bytes
-IDLE = 60.0  # s of host time a client may be silent
-CLIENTS = 16
+IDLE = 30.0  # s of host time a client may be silent
+CLIENTS = 64
+BACKLOG = 128
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,36 +54,40 @@ class Controller:
             "release": self._release,
             "shutdown": self._shutdown,
         }
+        self._stopping = False
+
+    def leave(self) -> None:
+        """What must wait until the answer has been sent."""
+        if self._stopping:
+            self._stop()
 
     async def answer(self, line: bytes) -> dict[str, Any]:
+        """Never raises: a request that cannot be served is answered with the reason."""
         try:
             request = msgspec.json.decode(line, type=Request)
         except (msgspec.MsgspecError, UnicodeDecodeError) as e:
             return {"ok": False, "error": f"not a request: {e}"}
         try:
             reply = await self._serve(request)
-        except (Refused, NotFound) as e:
+        except (Refused, NotFound, StoreError) as e:
             reply = {"ok": False, "error": str(e)}
+        except Exception as e:
+            log.exception("a request failed", cmd=request.cmd)
+            reply = {"ok": False, "error": f"{type(e).__name__}: {e}"}
         return {**({"id": request.id} if request.id else {}), **reply}
 
     async def _serve(self, r: Request) -> dict[str, Any]:
         act = self._acts.get(r.cmd)
         if act is not None:
             return await act(r)
+        if r.cmd not in READS:
+            raise Refused(f"unknown command {r.cmd!r}; known: {', '.join(sorted({*READS, *self._acts}))}")
         reader = Reader(self._directory)
         try:
-            reads = {
-                "status": lambda: {**reader.status(), "running": True, "pid": os.getpid()},
-                "positions": reader.positions,
-                "orders": lambda: reader.orders(r.all),
-                "why": lambda: reader.why(r.symbol, r.time or None),
-            }
-            if r.cmd not in reads:
-                known = ", ".join(sorted({*reads, *self._acts}))
-                raise Refused(f"unknown command {r.cmd!r}; known: {known}")
-            return {"ok": True, **reads[r.cmd]()}
+            answer = reader.answer(r.cmd, r.symbol, r.time, r.all)
         finally:
             reader.close()
+        return {"ok": True, **answer, **({"running": True, "pid": os.getpid()} if r.cmd == "status" else {})}
 
     async def _halt(self, r: Request) -> dict[str, Any]:
         return await self._command(Halt(reason=r.reason or "by the operator"))
@@ -99,7 +105,8 @@ class Controller:
         return {"ok": True, "text": outcome.text} if outcome.ok else {"ok": False, "error": outcome.text}
 
     async def _shutdown(self, r: Request) -> dict[str, Any]:
-        self._stop()
+        """Answered first; then `leave` does it."""
+        self._stopping = True
         return {"ok": True, "text": "shutting down"}
 
 
@@ -119,13 +126,16 @@ async def control(path: Path, controller: Controller) -> None:
 
 def _listen(path: Path) -> trio.socket.SocketType:
     path.unlink(missing_ok=True)
+    raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
-        raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         raw.bind(str(path))
+        raw.listen(BACKLOG)
+    except OSError:
+        raw.close()
+        raise
     finally:
         os.umask(mask)
-    raw.listen(CLIENTS)
     return trio.socket.from_stdlib_socket(raw)
 
 
@@ -144,7 +154,7 @@ async def _client(connection: trio.socket.SocketType, controller: Controller, ro
 
 
 async def _converse(stream: trio.SocketStream, controller: Controller) -> None:
-    buffer = bytearray()
+    buffer, line = bytearray(), b""
     while True:
         with trio.move_on_after(IDLE) as idle:
             chunk = await stream.receive_some(LINE)
@@ -153,9 +163,12 @@ async def _converse(stream: trio.SocketStream, controller: Controller) -> None:
         buffer += chunk
         while (end := buffer.find(b"\n")) >= 0:
             line, buffer = bytes(buffer[:end]), buffer[end + 1 :]
+            if len(line) > LINE:
+                break
             if line.strip():
                 await _send(stream, await controller.answer(line))
-        if len(buffer) > LINE:
+                controller.leave()
+        if max(len(buffer), len(line)) > LINE:
             await _send(stream, {"ok": False, "error": f"a request has at most {LINE} bytes"})
             return
 

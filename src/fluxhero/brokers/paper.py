@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
-import msgspec
-
-from fluxhero.exchange.matching import Venue
+from fluxhero.exchange.matching import Snapshot, Venue
 from fluxhero.messages import Cancel, Event, Nanos, Order, Update
 from fluxhero.ports import Clock
 
@@ -23,7 +21,7 @@ class Ledger(Protocol):
     def after(self, seq: int) -> list[tuple[int | None, Update]]: ...
 
     def commit(
-        self, state: bytes, cursor: int, arrived: Iterable[str], updates: Sequence[Update], event: int | None
+        self, state: Snapshot, cursor: int, arrived: Iterable[str], updates: Sequence[Update], event: int | None
     ) -> None: ...
 
 
@@ -87,7 +85,6 @@ class Paper:
 
     def _publish(self, updates: Sequence[Update], arrived: Sequence[str], event: int | None) -> None:
         """Nothing is said before it is durable."""
-        state = msgspec.msgpack.encode(self._venue.snapshot())
-        self._ledger.commit(state, self.cursor, arrived, updates, event)
+        self._ledger.commit(self._venue.snapshot(), self.cursor, arrived, updates, event)
         for update in updates:
             self._deliver(update)

@@ -195,15 +195,25 @@ def decode(body: bytes) -> Any:
     return _decoder.decode(body)
 
 
-def link(previous: bytes, body: bytes) -> bytes:
-    """The hash of a row, which binds all rows before it."""
-    return hashlib.blake2b(body, digest_size=DIGEST, key=previous).digest()
+Line = tuple[int, int, str, bytes, bytes]  # seq, ts, kind, body, hash
 
 
-def broken(rows: Iterable[tuple[int, bytes, bytes]], head: bytes = GENESIS) -> int | None:
-    """The seq of the first row, of (seq, body, hash), whose hash does not follow from those before it."""
-    for seq, body, hashed in rows:
-        head = link(head, body)
-        if head != hashed:
-            return seq
+def line(seq: int, row: Row, previous: bytes) -> Line:
+    """A row as it stands in the table; its hash binds it and all rows before it."""
+    kind, body = type(row).__name__.lower(), encode(row)
+    return seq, row.ts, kind, body, _link(previous, seq, row.ts, kind, body)
+
+
+def broken(lines: Iterable[Line]) -> int | None:
+    """The place of the first line that does not follow from those before it."""
+    head = GENESIS
+    for n, (seq, ts, kind, body, hashed) in enumerate(lines, 1):
+        head = _link(head, n, ts, kind, body)
+        if (seq, hashed) != (n, head):
+            return n
     return None
+
+
+def _link(previous: bytes, seq: int, ts: int, kind: str, body: bytes) -> bytes:
+    stamp = seq.to_bytes(8, "big") + ts.to_bytes(8, "big") + kind.encode()
+    return hashlib.blake2b(stamp + body, digest_size=DIGEST, key=previous).digest()

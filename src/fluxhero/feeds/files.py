@@ -6,8 +6,8 @@ import enum
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from fluxhero.messages import Array
 
-MAX_PRICE = 1e7  # USD; what is beyond is no price
+MIN_PRICE, MAX_PRICE = 1e-6, 1e7  # USD; what is beyond is no price
 MAX_SIZE = 10**12  # shares
 
 COLUMNS = {
@@ -24,6 +24,14 @@ COLUMNS = {
     "quotes": {"ts": "i", "bid": "f", "ask": "f", "bid_size": "i", "ask_size": "i"},
     "bars": {"ts": "i", "open": "f", "high": "f", "low": "f", "close": "f", "volume": "f"},
 }
+KINDS: dict[str, Callable[[pa.DataType], bool]] = {
+    "i": pa.types.is_integer,
+    "f": lambda t: pa.types.is_integer(t) or pa.types.is_floating(t),
+    "b": pa.types.is_boolean,
+}
+NUMBERS = {"i": "whole number", "f": "number", "b": "yes or no"}
+CASTS = {"i": pa.int64(), "f": pa.float64(), "b": pa.bool_()}
+MISSING = {"i": -1, "f": float("nan"), "b": False}  # the first two are refused as impossible
 Columns = dict[str, Array]
 
 
@@ -108,24 +116,24 @@ def _column(table: pa.Table, name: str, of: str, path: Path) -> Array:
     if name not in table.column_names:
         raise Unusable(f"{path.name} has no column {name!r}; it has {', '.join(table.column_names)}")
     column = table.column(name)
-    if column.null_count:
-        column = column.fill_null(False if of == "b" else -1)  # refused below: no time, price or size is -1
+    if not KINDS[of](column.type):
+        raise Unusable(f"{path.name}: column {name!r} is {column.type}, which is no {NUMBERS[of]}")
     try:
-        kind: Any = {"i": np.int64, "f": np.float64, "b": bool}[of]
-        values: Array = column.to_numpy().astype(kind, casting="same_kind" if of != "f" else "unsafe", copy=False)
-    except (TypeError, ValueError) as e:
-        raise Unusable(f"{path.name}: column {name!r} is {column.type}, not a number: {e}") from None
+        values: Array = column.cast(CASTS[of]).fill_null(MISSING[of]).to_numpy()
+    except pa.ArrowException as e:
+        raise Unusable(f"{path.name}: column {name!r}: {str(e).splitlines()[0]}") from None
     return values
 
 
 def _sorted(ts: Array, path: Path) -> None:
-    back = np.flatnonzero(np.diff(ts) < 0)
+    timed = np.flatnonzero(ts > 0)
+    back = np.flatnonzero(np.diff(ts[timed]) < 0)
     if back.size:
-        raise Unusable(f"{path.name} is unsorted: row {back[0] + 1} is earlier than the row before it")
+        raise Unusable(f"{path.name} is unsorted: row {timed[back[0] + 1]} is earlier than the rows before it")
 
 
 def _price(x: Array) -> Array:
-    return np.isfinite(x) & (x > 0) & (x < MAX_PRICE)
+    return np.isfinite(x) & (x >= MIN_PRICE) & (x < MAX_PRICE)
 
 
 def _bad_trades(r: Columns) -> dict[str, Array]:
@@ -149,17 +157,19 @@ def _bad_quotes(r: Columns) -> dict[str, Array]:
 
 def _bad_bars(r: Columns) -> dict[str, Array]:
     price = _price(r["open"]) & _price(r["high"]) & _price(r["low"]) & _price(r["close"])
-    slack = 1e-9 * np.abs(r["close"])  # adjusted prices are products of factors
-    inside = (r["high"] + slack >= np.maximum(r["open"], r["close"])) & (
-        r["low"] - slack <= np.minimum(r["open"], r["close"])
-    )
     with np.errstate(invalid="ignore"):
+        slack = 1e-9 * np.abs(r["close"])  # adjusted prices are products of factors
+        inside = (r["high"] + slack >= np.maximum(r["open"], r["close"])) & (
+            r["low"] - slack <= np.minimum(r["open"], r["close"])
+        )
         volume = np.isfinite(r["volume"]) & (r["volume"] >= 0) & (r["volume"] <= MAX_SIZE)
-    twice = np.concatenate([[False], np.diff(r["ts"]) == 0]) if len(r["ts"]) else np.zeros(0, bool)
+    _, first = np.unique(r["ts"], return_index=True)
+    twice = np.ones(len(r["ts"]), bool)
+    twice[first] = False
     return {
         "impossible price": ~price,
         "high or low does not span the bar": ~inside,
         "impossible volume": ~volume,
-        "second bar of one time": twice,
         "no time": r["ts"] <= 0,
+        "second bar of one time": twice,
     }

@@ -8,12 +8,11 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from fluxhero.core.calendar import Calendar
 from fluxhero.feeds.files import Columns, File, Timeframe, Unusable, kind_of, read, timeframe_of
 from fluxhero.feeds.tape import BarTimes, Tape, Ticks, minutes, placed
-from fluxhero.messages import Array, Model
+from fluxhero.messages import Model
 
 
 class Input(enum.StrEnum):
@@ -61,11 +60,12 @@ class Recording(msgspec.Struct):
 
 def load(request: Request, calendar: Calendar) -> Recording:
     """Raises Unusable where nothing is left to replay."""
+    _check(request, calendar)
     found: list[Recorded] = []
     left_out: dict[str, str] = {}
     for symbol in request.symbols:
         try:
-            found.append(_cut(_find(symbol, request), request, calendar))
+            found.append(_homely(_cut(_find(symbol, request), request, calendar), calendar))
         except Unusable as e:
             left_out[symbol] = str(e)
     model = request.model or (Model.QUOTE if found and all(r.quotes is not None for r in found) else Model.BAR)
@@ -89,6 +89,15 @@ def load(request: Request, calendar: Calendar) -> Recording:
     )
 
 
+def _check(r: Request, calendar: Calendar) -> None:
+    """What no data could satisfy."""
+    for day in (r.first, r.last):
+        if day and not calendar.first <= day <= calendar.last:
+            raise Unusable(f"{day} lies outside the calendar, which goes from {calendar.first} to {calendar.last}")
+    if r.adjusted and r.input is Input.TICKS:
+        raise Unusable("ticks are never adjusted; leave --adjusted or --input ticks")
+
+
 def _find(symbol: str, r: Request) -> Recorded:
     adjusted = "-adj" if r.adjusted else ""
     trades, quotes = r.data / f"{symbol}_trades.parquet", r.data / f"{symbol}_quotes.parquet"
@@ -97,7 +106,7 @@ def _find(symbol: str, r: Request) -> Recorded:
     both = trades.exists() and quotes.exists() and not r.adjusted
     if r.input is Input.TICKS or (r.input is Input.AUTO and both):
         files = [read(trades, "trades")]
-        if quotes.exists() or r.model is Model.QUOTE:
+        if r.model is not Model.BAR and (quotes.exists() or r.model is Model.QUOTE):
             files.append(read(quotes, "quotes"))
         return Recorded(symbol, files, files[0].rows, files[1].rows if len(files) > 1 else None)
     timeframe = Timeframe.M1 if r.input is Input.AUTO else Timeframe(r.input)
@@ -119,18 +128,27 @@ def _given(symbol: str, path: Path, r: Request) -> Recorded:
 
 
 def _cut(r: Recorded, request: Request, calendar: Calendar) -> Recorded:
-    """To the dates asked for, which must lie in the calendar."""
+    """To the dates asked for; what the calendar does not reach is refused."""
+    whole = calendar.day_of(calendar.first)[0], calendar.day_of(calendar.last)[1]
     low = calendar.day_of(request.first or calendar.first)[0]
     high = calendar.day_of(request.last or calendar.last)[1]
-    for name in ("trades", "quotes", "bars"):
-        rows: Columns | None = getattr(r, name)
-        if rows is None:
-            continue
-        inside = (rows["ts"] >= low) & (rows["ts"] < high)
+    for file in r.files:
+        ts = file.rows["ts"]
+        outside = int(((ts < whole[0]) | (ts >= whole[1])).sum())
+        file.refused += Counter({"outside the calendar": outside})
+        inside = (ts >= low) & (ts < high)
         if not inside.any():
             span = f"{request.first or calendar.first} to {request.last or calendar.last}"
-            raise Unusable(f"{r.files[0].path.name} has no good row from {span}")
-        setattr(r, name, {k: v[inside] for k, v in rows.items()})
+            raise Unusable(f"{file.path.name} has no good row from {span}")
+        for name, column in file.rows.items():
+            file.rows[name] = column[inside]
+    return r
+
+
+def _homely(r: Recorded, calendar: Calendar) -> Recorded:
+    """Daily bars need sessions to belong to."""
+    if r.bars is not None and not len(placed(r.bars, r.timeframe, calendar)[0]):
+        raise Unusable(f"{r.files[0].path.name} has no bar of a day with a session")
     return r
 
 
@@ -138,13 +156,11 @@ def _tape(found: list[Recorded], model: Model, calendar: Calendar) -> tuple[Tape
     refused = {r.symbol: sum((f.refused for f in r.files), Counter[str]()) for r in found}
     if model is Model.QUOTE:
         return Ticks([r.trades or {} for r in found], [r.quotes or {} for r in found]), refused
-    bars: list[Array] = []
-    ends: list[Array] = []
-    for r in found:
-        rows = r.bars if r.bars is not None else minutes(r.trades or {})
-        placed_bars, end, homeless = placed(rows, r.timeframe, calendar)
-        if homeless:
-            refused[r.symbol]["no session on that day"] += homeless
-        bars.append(placed_bars)
-        ends.append(np.asarray(end))
-    return BarTimes(bars, ends), refused
+    placed_bars = [placed(_bars_of(r), r.timeframe, calendar) for r in found]
+    for r, (_, _, reasons) in zip(found, placed_bars, strict=True):
+        refused[r.symbol] += reasons
+    return BarTimes([bars for bars, _, _ in placed_bars], [ends for _, ends, _ in placed_bars]), refused
+
+
+def _bars_of(r: Recorded) -> Columns:
+    return r.bars if r.bars is not None else minutes(r.trades or {})

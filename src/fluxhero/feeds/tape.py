@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -107,23 +108,23 @@ def minutes(trades: Columns) -> Columns:
     }
 
 
-def placed(rows: Columns, timeframe: Timeframe, calendar: Calendar) -> tuple[Array, Array, int]:
-    """(BAR records on their sessions, their ends, rows of days without a session). Bars are known at their end."""
+def placed(rows: Columns, timeframe: Timeframe, calendar: Calendar) -> tuple[Array, Array, Counter[str]]:
+    """(BAR records on their sessions, their ends, rows refused by reason). A bar is known at its end."""
     opens = np.array([s.open for s in calendar.sessions])
     closes = np.array([s.close for s in calendar.sessions])
-    start = rows["ts"]
-    length = timeframe.minutes * MINUTE
+    start, length = rows["ts"], timeframe.minutes * MINUTE
     index = np.minimum(np.searchsorted(closes, start, side="right"), len(closes) - 1)
-    regular = opens[index] < start + length
+    regular = (opens[index] < start + length) & (start < closes[index])
+    daily = timeframe is Timeframe.D1
+    end = np.where(regular, closes[index] if daily else np.minimum(start + length, closes[index]), start + length)
     bars = np.zeros(len(start), BAR)
     for name in ("ts", "open", "high", "low", "close", "volume"):
         bars[name] = rows[name]
-    end = np.where(regular, np.minimum(start + length, closes[index]), start + length)
-    bars["left"] = np.where(regular, (closes[index] - end) // MINUTE, 0)
-    if timeframe is Timeframe.D1:
-        end, bars["left"] = closes[index], WHOLE_SESSION
-        known = regular
-        bars, end, regular, index = bars[known], end[known], regular[known], index[known]
     bars["session"] = np.where(regular, index, -1)
     bars["quality"] = np.where(regular, Quality.FULL, Quality.EXTENDED)
-    return bars, end, len(start) - len(bars)
+    bars["left"] = WHOLE_SESSION if daily else np.where(regular, (closes[index] - end) // MINUTE, 0)
+    known = regular if daily else np.ones(len(start), bool)
+    bars, end, homeless = bars[known], end[known], int((~known).sum())
+    end, first = np.unique(end, return_index=True)
+    reasons = {"no session on that day": homeless, "overlaps the bar before": len(bars) - len(first)}
+    return bars[first], end, +Counter(reasons)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import socket
@@ -11,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from fluxhero.operate.exits import NO_DAEMON, NO_INPUT, OK, REFUSED_UID, USAGE
-from fluxhero.store.queries import NotFound, Reader
+from fluxhero.store.queries import READS, NotFound, Reader
 from fluxhero.store.sqlite import StoreError
 
-READS = ("status", "positions", "orders", "why")
 ACTS = ("halt", "release", "shutdown")
 PATIENCE = 30.0  # s
 
@@ -41,22 +41,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
+class Unanswered(Exception):
+    """Somebody listens, but no answer came that could be one."""
+
+
 def run(args: argparse.Namespace) -> int:
     request = {k: v for k, v in vars(args).items() if k in ("cmd", "symbol", "trip", "reason", "all") and v}
     if getattr(args, "time", None):
         request["time"] = " ".join(args.time)
-    state = args.state or default_state()
-    answer = _ask(args.socket or default_socket(args.state), request)
-    if answer is None:
-        if args.cmd in ACTS:
-            print(f"no daemon answers at {args.socket or default_socket(args.state)}", file=sys.stderr)
-            return NO_DAEMON
-        try:
-            answer = _read(state, request)
-        except StoreError as e:
-            print(e, file=sys.stderr)
-            return NO_DAEMON
+    path = args.socket or default_socket(args.state)
+    try:
+        answer = _ask(path, request)
+        if answer is None and (args.cmd in ACTS or (args.socket and not args.state)):
+            raise Unanswered(f"no daemon answers at {path}")
+        answer = answer or _read(args.state or default_state(), request)
+    except PermissionError:
+        return _fail(f"refused: no permission to speak to {path}", REFUSED_UID)
+    except (Unanswered, StoreError) as e:
+        return _fail(str(e), NO_DAEMON)
     return _show(answer, args)
+
+
+def _fail(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
 
 
 def default_state() -> Path:
@@ -73,32 +81,47 @@ def default_socket(state: Path | None) -> Path:
 
 
 def _ask(path: Path, request: dict[str, Any]) -> dict[str, Any] | None:
-    """The daemon's answer, or None where nobody listens."""
+    """The daemon's answer, or None where nobody listens. Raises Unanswered, PermissionError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
         s.settimeout(PATIENCE)
         try:
             s.connect(str(path))
+        except PermissionError:
+            raise
+        except TimeoutError:
+            raise Unanswered(f"{path} is too busy to answer") from None
         except OSError:
             return None
-        s.sendall(json.dumps(request).encode() + b"\n")
-        with s.makefile("rb") as answers:
-            line = answers.readline()
-    answer: dict[str, Any] = json.loads(line) if line else {"ok": False, "error": "the daemon hung up"}
+        try:
+            answer = json.loads(_exchange(s, json.dumps(request).encode() + b"\n"))
+        except (OSError, ValueError) as e:
+            raise Unanswered(f"{path} gave no answer: {e}") from None
+    if not (isinstance(answer, dict) and isinstance(answer.get("ok"), bool)):
+        raise Unanswered(f"{path} gave no answer that could be one")
+    if not answer["ok"] and not isinstance(answer.get("error"), str):
+        raise Unanswered(f"{path} refused without saying why")
+    return answer
+
+
+def _exchange(s: socket.socket, line: bytes) -> bytes:
+    """One line there, one back; who refuses us may hang up before he has heard us."""
+    with contextlib.suppress(BrokenPipeError):
+        s.sendall(line)
+    with s.makefile("rb") as answers:
+        answer = answers.readline()
+    if not answer:
+        raise OSError("the daemon hung up")
     return answer
 
 
 def _read(state: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Straight from the state, where no daemon runs."""
     reader = Reader(state)
+    cmd = request["cmd"]
     try:
-        match request["cmd"]:
-            case "status":
-                return {"ok": True, **reader.status(), "running": False}
-            case "positions":
-                return {"ok": True, **reader.positions()}
-            case "orders":
-                return {"ok": True, **reader.orders(bool(request.get("all")))}
-            case _:
-                return {"ok": True, **reader.why(request["symbol"], request.get("time"))}
+        every = bool(request.get("all"))
+        answer = reader.answer(cmd, request.get("symbol", ""), request.get("time", ""), every)
+        return {"ok": True, **answer, **({"running": False} if cmd == "status" else {})}
     except NotFound as e:
         return {"ok": False, "error": str(e)}
     finally:

@@ -16,6 +16,7 @@ from fluxhero.core.explain import MODES, sentence
 from fluxhero.kernel import codes
 from fluxhero.messages import Quality
 from fluxhero.store.queries import Reader
+from fluxhero.store.sqlite import StoreError
 
 TS, TEXT, USD, COUNT = pa.int64(), pa.string(), pa.float64(), pa.int64()
 SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
@@ -46,7 +47,10 @@ class ParquetStore:
     """A folder of Parquet files, each written whole or not at all."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise StoreError(f"{directory} cannot hold tables: {e.strerror}") from None
         self.directory = directory
 
     def write(self, name: str, rows: Iterable[tuple[Any, ...]]) -> None:

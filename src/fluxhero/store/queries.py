@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+import msgspec
 
 from fluxhero.core import journal
 from fluxhero.core.explain import ACTIONS, NEW_YORK, sentence, when
 from fluxhero.core.ladder import RUNGS, Rung, Trip
-from fluxhero.messages import Nanos
+from fluxhero.messages import Nanos, Quality, micros
 from fluxhero.store.sqlite import FILE, StoreError
 
 Answer = dict[str, Any]
+READS = ("status", "positions", "orders", "why")
 
 
 class NotFound(Exception):
@@ -24,11 +29,14 @@ class Reader:
     """A read-only view. One connection; it never writes, it never checkpoints."""
 
     def __init__(self, directory: Path) -> None:
-        path = directory / FILE
-        if not path.exists():
-            raise StoreError(f"{directory} holds no state: {FILE} is not there")
-        self.db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
-        self.db.execute("PRAGMA query_only = 1")
+        self._path = directory / FILE
+        try:
+            if not self._path.exists():
+                raise StoreError(f"{directory} holds no state: {FILE} is not there")
+            self.db = sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro", uri=True, isolation_level=None)
+            self.db.execute("PRAGMA query_only = 1")
+        except (OSError, sqlite3.Error) as e:
+            raise StoreError(f"{self._path} cannot be read: {e}") from None
         self._symbols: list[str] = []
 
     def close(self) -> None:
@@ -55,19 +63,52 @@ class Reader:
         held = [Trip(t) for (t,) in self.db.execute("SELECT trip FROM trips WHERE released IS NULL")]
         return max((RUNGS[t] for t in held), default=Rung.NORMAL)
 
+    def account(self) -> tuple[int, int]:
+        """Equity, at the last closes, and cash, now; micro-dollars."""
+        (cash,) = self.db.execute("SELECT cash FROM account").fetchone() or (0,)
+        held = dict(self.db.execute("SELECT slot, qty FROM positions"))
+        return cash + sum(held[slot] * close for slot, close in self._closes(set(held)).items()), cash
+
+    def _closes(self, slots: set[int]) -> dict[int, int]:
+        """The last full bar's close of each."""
+        closes: dict[int, int] = {}
+        for (body,) in self.db.execute("SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq DESC"):
+            if slots <= closes.keys():
+                break
+            seal = journal.decode(body)
+            assert isinstance(seal, journal.Seal)
+            closes.update(
+                {b.slot: micros(b.close) for b in seal.bars if b.quality == Quality.FULL and b.slot not in closes}
+            )
+        return {slot: close for slot, close in closes.items() if slot in slots}
+
     # -- the commands
+
+    def answer(self, cmd: str, symbol: str = "", time: str = "", every: bool = False) -> Answer:
+        """One of READS. Raises NotFound, or StoreError where the state cannot be read."""
+        reads: dict[str, Callable[[], Answer]] = {
+            "status": self.status,
+            "positions": self.positions,
+            "orders": lambda: self.orders(every),
+            "why": lambda: self.why(symbol, time or None),
+        }
+        try:
+            return reads[cmd]()
+        except (sqlite3.Error, msgspec.MsgspecError) as e:
+            raise StoreError(f"{self._path} cannot be read: {e}") from None
 
     def status(self) -> Answer:
         db = self.db
-        last = db.execute("SELECT ts, equity, cash FROM equity ORDER BY ts DESC LIMIT 1").fetchone() or (0, 0, 0)
+        (last,) = db.execute("SELECT max(ts) FROM equity").fetchone()
+        equity, cash = self.account()
         rows, head = self.head()
         opened = self.opened()
         return {
-            "market_time": when(Nanos(last[0])) if last[0] else None,
+            "market_time": when(Nanos(last)) if last else None,
             "symbols": self.symbols,
             "model": opened.model if opened else None,
-            "equity": last[1] / 1e6,
-            "cash": last[2] / 1e6,
+            "equity": equity / 1e6,
+            "cash": cash / 1e6,
             "rung": self.rung().name,
             "trips": [t for (t,) in db.execute("SELECT trip FROM trips WHERE released IS NULL ORDER BY n")],
             "positions": db.execute("SELECT count(*) FROM positions").fetchone()[0],
@@ -143,6 +184,9 @@ class Reader:
             day = datetime.fromtimestamp((last or 0) // 10**9, NEW_YORK).date()
             text = f"{day} {text}"
         try:
-            return int(datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp()) * 10**9
-        except ValueError:
-            raise NotFound(f"{text!r} is no time: give HH:MM or YYYY-MM-DD HH:MM, New York") from None
+            time = datetime.fromisoformat(text).replace(tzinfo=NEW_YORK)
+            if 1970 < time.year < 2200:
+                return int(time.timestamp()) * 10**9
+        except (ValueError, OverflowError):
+            pass
+        raise NotFound(f"{text!r} is no time: give HH:MM or YYYY-MM-DD HH:MM, New York")

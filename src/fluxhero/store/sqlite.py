@@ -51,6 +51,13 @@ def migrate(db: sqlite3.Connection, path: Path, tables: str, version: int) -> No
         raise StoreError(f"{path} is damaged ({verdict}): restore it from a backup; it is never overwritten")
 
 
+def _named(error: BaseException, path: Path) -> BaseException:
+    """What SQLite or msgspec say of a file that they cannot use, with its name and what to do."""
+    if isinstance(error, sqlite3.Error | msgspec.MsgspecError | UnicodeDecodeError):
+        return StoreError(f"{path} is no usable state ({error}): restore it from a backup")
+    return error
+
+
 class Lock:
     """One process per state directory."""
 
@@ -87,21 +94,20 @@ class SQLiteStore:
     """A state directory opened for writing."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory = directory
-        self._lock = Lock(directory)
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = Lock(directory)
+        except OSError as e:
+            raise StoreError(f"{directory} cannot hold a state: {e.strerror}") from None
         self._run = 0
         try:
             self.db = connect(directory / FILE)
             migrate(self.db, directory / FILE, schema.TABLES, schema.VERSION)
             self.seq, self.head = self._verified()
-        except sqlite3.DatabaseError as e:
+        except BaseException as e:
             self._lock.release()
-            path = directory / FILE
-            raise StoreError(f"{path} is no usable SQLite file ({e}): restore it from a backup") from e
-        except BaseException:
-            self._lock.release()
-            raise
+            raise _named(e, directory / FILE) from e
 
     def __enter__(self) -> SQLiteStore:
         return self
@@ -121,13 +127,12 @@ class SQLiteStore:
     def commit(self, rows: Sequence[journal.Row], states: Iterable[State], tape: int, updates: int) -> None:
         """Rows, their projections, newest states and both cursors: all or nothing, and on the disk when it returns."""
         db, seq, head = self.db, self.seq, self.head
-        lines: list[tuple[int, int, str, bytes, bytes]] = []
+        lines: list[journal.Line] = []
         statements: list[schema.Statement] = []
         for row in rows:
             seq += 1
-            body = journal.encode(row)
-            head = journal.link(head, body)
-            lines.append((seq, row.ts, type(row).__name__.lower(), body, head))
+            lines.append(journal.line(seq, row, head))
+            head = lines[-1][4]
             statements += schema.project(seq, row)
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -164,6 +169,12 @@ class SQLiteStore:
 
     def restore(self, keep: int) -> Restored:
         """The fold of the journal, as its projections have it; the last `keep` seals."""
+        try:
+            return self._restored(keep)
+        except Exception as e:
+            raise _named(e, self.directory / FILE) from e
+
+    def _restored(self, keep: int) -> Restored:
         db = self.db
         row = db.execute("SELECT body FROM journal WHERE seq = 1").fetchone()
         opened = journal.decode(row[0]) if row else None
@@ -184,22 +195,35 @@ class SQLiteStore:
             seals=self._seals(keep),
         )
 
+    @property
+    def heard(self) -> int:
+        """The venue's updates that the journal accounts for."""
+        row = self.db.execute("SELECT position FROM cursors WHERE name = 'updates'").fetchone()
+        return row[0] if row else 0
+
     def fills_after(self, count: int) -> Iterator[Traded]:
         """The fills past the first `count`, in order."""
         rows = self.db.execute("SELECT slot, side * qty, price FROM fills ORDER BY n LIMIT -1 OFFSET ?", (count,))
         return (Traded(slot=slot, qty=Shares(qty), price=Micros(price)) for slot, qty, price in rows)
 
-    def rows(self) -> Iterator[tuple[int, bytes, bytes]]:
-        """(seq, body, hash) of the whole journal."""
-        return iter(self.db.execute("SELECT seq, body, hash FROM journal ORDER BY seq"))
+    def lines(self) -> Iterator[journal.Line]:
+        """The whole journal."""
+        return iter(self.db.execute("SELECT seq, ts, kind, body, hash FROM journal ORDER BY seq"))
 
     def _verified(self) -> tuple[int, bytes]:
-        """The journal's last seq and hash, its chain checked from the first row."""
-        seq = journal.broken(self.rows())
-        if seq is not None:
-            raise StoreError(f"{self.directory / FILE}: journal row {seq} does not follow from those before it")
-        last = self.db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
-        return last or (0, journal.GENESIS)
+        """The journal's last seq and hash, once its chain has been checked from the first row to the last written."""
+        path = self.directory / FILE
+        bad = journal.broken(self.lines())
+        if bad is not None:
+            raise StoreError(f"{path}: journal row {bad} does not follow from those before it: restore a backup")
+        seq, head = self.db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone() or (
+            0,
+            journal.GENESIS,
+        )
+        (written,) = self.db.execute("SELECT coalesce(max(last), 0) FROM runs").fetchone()
+        if seq < written:
+            raise StoreError(f"{path}: journal rows {seq + 1} to {written} are gone: restore a backup")
+        return seq, head
 
     def _lives(self) -> Iterator[Life]:
         states = ", ".join(f"'{s}'" for s in sorted(OPEN))

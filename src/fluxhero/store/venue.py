@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from fluxhero.exchange.matching import Snapshot
 from fluxhero.messages import Update
-from fluxhero.store.sqlite import connect, migrate
+from fluxhero.store.sqlite import StoreError, connect, migrate
 
 FILE = "venue.sqlite"
 VERSION = 1
@@ -22,12 +24,25 @@ _decoder = msgspec.msgpack.Decoder(Update)
 
 
 class VenueLedger:
-    def __init__(self, directory: Path) -> None:
-        self._db = connect(directory / FILE)
-        migrate(self._db, directory / FILE, TABLES, VERSION)
+    def __init__(self, directory: Path, heard: int = 0, fresh: bool = False) -> None:
+        """Refuses a ledger that has not said what we have `heard`, or that knows orders of an account just opened."""
+        try:
+            self._open(directory / FILE)
+        except (sqlite3.Error, msgspec.MsgspecError) as e:
+            raise StoreError(f"{directory / FILE} is no usable ledger ({e}): restore it from a backup") from e
+        said = self._db.execute("SELECT coalesce(max(seq), 0) FROM updates").fetchone()[0]
+        if said < heard or (fresh and self.arrivals):
+            raise StoreError(
+                f"{directory / FILE} does not belong to the journal beside it: it has said {said} things, and the"
+                f" journal has heard {heard}; restore both from one backup"
+            )
+
+    def _open(self, path: Path) -> None:
+        self._db = connect(path)
+        migrate(self._db, path, TABLES, VERSION)
         row = self._db.execute("SELECT cursor, body FROM state").fetchone()
         self.cursor: int = row[0] if row else 0
-        self.state: bytes | None = row[1] if row else None
+        self.state = msgspec.msgpack.decode(row[1], type=Snapshot) if row else None
         self.arrivals: set[str] = {key for (key,) in self._db.execute("SELECT key FROM arrivals")}
 
     def after(self, seq: int) -> list[tuple[int | None, Update]]:
@@ -36,11 +51,11 @@ class VenueLedger:
         return [(event, _decoder.decode(body)) for event, body in rows]
 
     def commit(
-        self, state: bytes, cursor: int, arrived: Iterable[str], updates: Sequence[Update], event: int | None
+        self, state: Snapshot, cursor: int, arrived: Iterable[str], updates: Sequence[Update], event: int | None
     ) -> None:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
-        db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (cursor, state))
+        db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (cursor, msgspec.msgpack.encode(state)))
         db.executemany("INSERT INTO arrivals VALUES (?)", [(key,) for key in arrived])
         db.executemany(
             "INSERT INTO updates VALUES (?, ?, ?)", [(u.seq, event, msgspec.msgpack.encode(u)) for u in updates]

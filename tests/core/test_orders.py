@@ -1,0 +1,967 @@
+"""The state table, the desk by hand in both models, and the desk against the real venues, crashed and not."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fluxhero.brokers.paper import Paper
+from fluxhero.config import Config
+from fluxhero.core import journal
+from fluxhero.core.book import Book, Position
+from fluxhero.core.calendar import nyse
+from fluxhero.core.orders import OPEN, RETRIES, TABLE, Desk, Life, Plan, Slot, State
+from fluxhero.exchange.bars import BarVenue
+from fluxhero.exchange.matching import Snapshot
+from fluxhero.exchange.quotes import QuoteVenue
+from fluxhero.feeds.files import Timeframe
+from fluxhero.kernel import metronome
+from fluxhero.kernel.state import BAR, row
+from fluxhero.messages import (
+    MINUTE,
+    Bars,
+    Booked,
+    Cancel,
+    Cid,
+    Entry,
+    Event,
+    Granted,
+    Lot,
+    Micros,
+    Model,
+    Nanos,
+    Order,
+    Quality,
+    Quote,
+    Raise,
+    Role,
+    Says,
+    Shares,
+    Side,
+    Trade,
+    Traded,
+    Type,
+    Update,
+)
+from fluxhero.ports import Ports
+from fluxhero.replay import parameters
+from fluxhero.restore import Minds, Outset, begun
+from fluxhero.runtime.clock import DrivenClock
+from fluxhero.runtime.real import HostClock, SeededRandomness, inline
+from fluxhero.store.sqlite import SQLiteStore
+from fluxhero.store.venue import VenueLedger
+
+CASH = Micros(100_000_000_000)
+FEE = Micros(5_000)
+T = Nanos(1_711_461_600_000_000_000)  # 2024-03-26 10:00 in New York
+MS = 1_000_000
+FILLS = (Says.PARTIAL_FILL, Says.FILL)
+TERMINAL = [s for s in State if s not in OPEN]
+BOTH = [Model.BAR, Model.QUOTE]
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # where an fsync costs nothing
+
+
+def usd(x: float) -> Micros:
+    return Micros(round(x * 1e6))
+
+
+def at(ms: int) -> Nanos:
+    return Nanos(T + ms * MS)
+
+
+def cid(intent: int, attempt: int = 0) -> Cid:
+    return Cid(f"fh-test-0-{intent}-{attempt}")
+
+
+class Diary(Desk):
+    """A desk that keeps the rows that it would have journaled."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(Book(CASH), model, cid)
+        self.model, self.rows = model, list[journal.Row]()
+
+    def granted(self, g: Granted) -> Plan:
+        plan = super().granted(g)
+        self.rows += plan.rows
+        return plan
+
+    def update(self, u: Update) -> Plan:
+        plan = super().update(u)
+        self.rows += plan.rows
+        return plan
+
+
+def new(model: Model) -> Diary:
+    return Diary(model)
+
+
+def enter(slot: int = 0, qty: int = 100, stop: float = 98.0) -> Entry:
+    return Entry(slot=slot, qty=Shares(qty), mode=2, price=usd(100), stop=usd(stop), volume=5e4)
+
+
+def buy(n: int, qty: int = 100, stop: float = 98.0, ts: Nanos = T, slot: int = 0, carries: int | None = None) -> Order:
+    return Order(
+        cid=cid(n), ts=ts, slot=slot, role=Role.ENTRY, side=Side.BUY, type=Type.MARKET, qty=Shares(qty),
+        mark=usd(100), stop=usd(stop), stop_cid=cid(carries) if carries else None, volume=5e4, mode=2,
+    )  # fmt: skip
+
+
+def guard(n: int, qty: int = 100, stop: float = 98.0, ts: Nanos = T, slot: int = 0, replaces: int = 0) -> Order:
+    return Order(
+        cid=cid(n), ts=ts, slot=slot, role=Role.STOP, side=Side.SELL, type=Type.STOP, qty=Shares(qty),
+        stop=usd(stop), replaces=cid(replaces) if replaces else None, volume=5e4, mode=2,
+    )  # fmt: skip
+
+
+def sell(n: int, qty: int = 100, ts: Nanos = T, slot: int = 0) -> Order:
+    return Order(
+        cid=cid(n), ts=ts, slot=slot, role=Role.EXIT, side=Side.SELL, type=Type.MARKET, qty=Shares(qty),
+        volume=5e4, mode=2,
+    )  # fmt: skip
+
+
+def stopped(n: int, ts: Nanos) -> Cancel:
+    return Cancel(cid=cid(n), ts=ts)
+
+
+def aim(stop: float, leaving: bool = False, ts: Nanos = T, slot: int = 0) -> journal.Aim:
+    return journal.Aim(ts=ts, slot=slot, leaving=leaving, stop=usd(stop))
+
+
+def intent(order: Order) -> journal.Intent:
+    return journal.Intent(ts=order.ts, order=order)
+
+
+def evidence(n: int, seq: int, says: Says, state: State, ts: Nanos = T, reason: str = "") -> journal.Evidence:
+    return journal.Evidence(ts=ts, cid=cid(n), seq=seq, says=says, state=state.value, reason=reason)
+
+
+def says(desk: Desk, n: int, what: Says, qty: int = 0, price: float = 100.0, ts: Nanos = T, reason: str = "") -> Update:
+    """The venue's next word, of order n."""
+    seq = desk.seq + 1
+    if what not in FILLS:
+        return Update(seq=seq, ts=ts, cid=cid(n), says=what, reason=reason)
+    return Update(
+        seq=seq, ts=ts, cid=cid(n), says=what, exec_id=f"x{seq}", at=ts, price=usd(price), qty=Shares(qty),
+        fee=Micros(qty * FEE),
+    )  # fmt: skip
+
+
+def hear(desk: Desk, n: int, what: Says, qty: int = 0, **more: Any) -> Plan:
+    return desk.update(says(desk, n, what, qty, **more))
+
+
+def did(plan: Plan) -> tuple[list[journal.Row], list[Order | Cancel], list[Traded]]:
+    return plan.rows, plan.sends, plan.traded
+
+
+def mind(desk: Desk) -> Any:
+    """All that a desk knows, as one value that does not change."""
+    parts = (desk.book.cash, desk.book.positions, desk.lives, desk.slots, desk.intents, desk.grants)
+    return msgspec.msgpack.encode([msgspec.to_builtins(p, str_keys=True) for p in parts])
+
+
+def holding(stop: float = 98.0, qty: int = 100) -> Diary:
+    """In `quote`, a position behind its live stop: order 1 bought it, order 2 protects it."""
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(qty=qty, stop=stop),)))
+    hear(desk, 1, Says.ACCEPTED)
+    hear(desk, 1, Says.FILL, qty)
+    hear(desk, 2, Says.ACCEPTED)
+    return desk
+
+
+def holding_in_bars() -> Diary:
+    desk = new(Model.BAR)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.ACCEPTED)
+    hear(desk, 1, Says.FILL, 100)
+    hear(desk, 2, Says.ACCEPTED)
+    return desk
+
+
+# -- the state table
+
+
+def brought_to(state: State) -> Desk:
+    """A desk whose order 1, an entry over 100 shares, has come to a state."""
+    desk = new(Model.QUOTE)
+    desk.intents = 1
+    if state in OPEN:
+        filled = 40 if state is State.PARTIAL else 0
+        if filled:
+            desk.book.positions[0] = Position(qty=filled, opened=T, bought=filled, paid=filled * usd(100))
+        desk.adopt([Life(order=buy(1), state=state, filled=filled)], {})
+        return desk
+    desk.adopt([Life(order=buy(1), state=State.LIVE)], {})
+    word = next(w for (s, w), after in TABLE.items() if s is State.LIVE and after is state)
+    hear(desk, 1, word, 100)
+    return desk
+
+
+@pytest.mark.parametrize("what", list(Says))
+@pytest.mark.parametrize("state", list(State))
+def test_every_word_of_the_venue_moves_an_order_by_the_table_or_is_recorded_and_changes_nothing(
+    state: State, what: Says
+) -> None:
+    desk = brought_to(state)
+    before, update = mind(desk), says(desk, 1, what, 60 if state is State.PARTIAL else 100)
+    rows = desk.update(update).rows
+    after = TABLE.get((state, what))
+    if state in OPEN and after is not None:
+        first = rows[0]
+        assert isinstance(first, journal.Filled if what in FILLS else journal.Evidence)
+        assert first.state == after
+        assert cid(1) in desk.lives if after in OPEN else cid(1) not in desk.lives
+        return
+    shown = state.value if state in OPEN else "closed"
+    odd = journal.Odd(ts=T, cid=cid(1), seq=update.seq, says=what, state=shown)
+    assert rows == ([] if what is Says.CANCEL_REJECTED else [odd])
+    assert mind(desk) == before
+
+
+def test_no_state_that_is_terminal_is_ever_left() -> None:
+    assert {state for (state, _), after in TABLE.items() if state in TERMINAL and after is not state} == set()
+    assert {(s, w) for s, w in TABLE if s in TERMINAL} == {(s, Says.CANCEL_REJECTED) for s in TERMINAL}
+
+
+def test_only_a_fill_fills_and_what_is_partly_filled_never_goes_back() -> None:
+    assert {after for (_, what), after in TABLE.items() if what is Says.FILL} == {State.FILLED}
+    assert {what for (state, what), after in TABLE.items() if after is State.FILLED and state in OPEN} == {Says.FILL}
+    assert {a for (s, _), a in TABLE.items() if s is State.PARTIAL} & {State.SENT, State.LIVE, State.REJECTED} == set()
+    assert {after for (s, _), after in TABLE.items() if s is not State.SENT} & {State.SENT} == set()
+
+
+def test_what_is_said_of_an_order_that_nobody_knows_is_odd() -> None:
+    desk = holding()
+    before = mind(desk)
+    plan = hear(desk, 77, Says.FILL, 5)
+    assert did(plan) == ([journal.Odd(ts=T, cid=cid(77), seq=4, says=Says.FILL, state="closed")], [], [])
+    assert mind(desk) == before
+
+
+# -- entry
+
+
+def test_in_bars_an_entry_and_its_stop_are_journaled_and_only_the_entry_is_sent() -> None:
+    desk = new(Model.BAR)
+    plan = desk.granted(Granted(ts=T, entries=(enter(),)))
+    order = buy(1, carries=2)
+    assert did(plan) == ([aim(98), intent(order), intent(guard(2))], [order], [])
+    assert desk.slots == {0: Slot(entry=cid(1), stop=cid(2), aim=usd(98), mode=2, volume=5e4)}
+    assert desk.booked() == Booked(
+        cash=CASH, held=(), entering=(Lot(slot=0, qty=Shares(100), price=usd(100)),), grants=1
+    )
+
+
+def test_with_quotes_an_entry_is_sent_without_a_stop() -> None:
+    desk = new(Model.QUOTE)
+    plan = desk.granted(Granted(ts=T, entries=(enter(),)))
+    assert did(plan) == ([aim(98), intent(buy(1))], [buy(1)], [])
+
+
+def test_in_bars_the_fill_books_the_position_and_the_venue_arms_the_stop() -> None:
+    desk = new(Model.BAR)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    assert did(hear(desk, 1, Says.ACCEPTED)) == ([evidence(1, 1, Says.ACCEPTED, State.LIVE)], [], [])
+    plan = hear(desk, 1, Says.FILL, 100, price=100.5, ts=at(7))
+    cash = Micros(CASH - 100 * usd(100.5) - 100 * FEE)
+    filled = journal.Filled(
+        ts=at(7), cid=cid(1), seq=2, exec_id="x2", at=at(7), slot=0, role=Role.ENTRY, side=Side.BUY,
+        price=usd(100.5), qty=Shares(100), fee=Micros(100 * FEE), state="filled", filled=Shares(100), cash=cash,
+    )  # fmt: skip
+    assert did(plan) == ([filled], [], [Traded(slot=0, qty=Shares(100), price=usd(100.5))])
+    assert did(hear(desk, 2, Says.ACCEPTED)) == ([evidence(2, 3, Says.ACCEPTED, State.LIVE)], [], [])
+    assert desk.booked() == Booked(
+        cash=cash, held=(Lot(slot=0, qty=Shares(100), price=Micros(0)),), entering=(), grants=1
+    )
+
+
+def test_with_quotes_the_stop_is_sent_once_the_entry_is_terminal_and_not_before() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    assert hear(desk, 1, Says.ACCEPTED).sends == []
+    assert hear(desk, 1, Says.PARTIAL_FILL, 30, ts=at(1)).sends == []
+    assert hear(desk, 1, Says.PARTIAL_FILL, 30, ts=at(2)).sends == []
+    assert desk.booked().entering == (Lot(slot=0, qty=Shares(40), price=usd(100)),)
+    plan = hear(desk, 1, Says.FILL, 40, ts=at(3))
+    assert plan.sends == [guard(2, ts=at(3))]
+    assert plan.rows[1:] == [intent(guard(2, ts=at(3)))]
+
+
+def test_a_partly_filled_entry_that_is_canceled_is_protected_for_what_it_bought() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.ACCEPTED)
+    hear(desk, 1, Says.PARTIAL_FILL, 30)
+    plan = desk.granted(Granted(ts=at(1), cancel_entries=True))
+    assert did(plan) == ([journal.Canceling(ts=at(1), cid=cid(1))], [stopped(1, at(1))], [])
+    plan = hear(desk, 1, Says.CANCELED, ts=at(2))
+    assert did(plan) == (
+        [evidence(1, 3, Says.CANCELED, State.CANCELED, at(2)), intent(guard(2, 30, ts=at(2)))],
+        [guard(2, 30, ts=at(2))],
+        [],
+    )
+
+
+def test_a_fill_straight_after_the_send_needs_no_word_between() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    assert hear(desk, 1, Says.FILL, 100).sends == [guard(2)]
+
+
+def test_a_rejected_entry_leaves_nothing_behind() -> None:
+    desk = new(Model.BAR)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.ACCEPTED)
+    plan = hear(desk, 1, Says.REJECTED, reason="gapped through the stop")
+    assert did(plan) == ([evidence(1, 2, Says.REJECTED, State.REJECTED, reason="gapped through the stop")], [], [])
+    plan = hear(desk, 2, Says.CANCELED)
+    assert did(plan) == ([evidence(2, 3, Says.CANCELED, State.CANCELED)], [], [])
+    assert (desk.lives, desk.slots) == ({}, {0: Slot(aim=usd(98), mode=2, volume=5e4)})
+    assert desk.granted(Granted(ts=at(1), entries=(enter(),))).sends == [buy(3, ts=at(1), carries=4)]
+
+
+# -- exit
+
+
+def test_with_quotes_an_exit_cancels_the_stop_waits_for_its_end_and_then_sells() -> None:
+    desk = holding()
+    plan = desk.granted(Granted(ts=at(1), exits=(0,)))
+    assert did(plan) == (
+        [aim(98, leaving=True, ts=at(1)), journal.Canceling(ts=at(1), cid=cid(2))], [stopped(2, at(1))], [],
+    )  # fmt: skip
+    plan = hear(desk, 2, Says.CANCELED, ts=at(2))
+    assert did(plan) == (
+        [evidence(2, 4, Says.CANCELED, State.CANCELED, at(2)), intent(sell(3, ts=at(2)))],
+        [sell(3, ts=at(2))],
+        [],
+    )
+    assert hear(desk, 3, Says.ACCEPTED, ts=at(3)).sends == []
+    plan = hear(desk, 3, Says.FILL, 100, price=101.0, ts=at(4))
+    assert plan.sends == []
+    assert plan.rows[1:] == [
+        journal.Closed(
+            ts=at(4), slot=0, mode=2, qty=Shares(100), opened=T, entry=usd(100), exit=usd(101),
+            fees=Micros(200 * FEE), result=Micros(100 * usd(1) - 200 * FEE),
+        ),
+        aim(0, ts=at(4)),
+    ]  # fmt: skip
+    assert (desk.lives, desk.book.positions) == ({}, {})
+    assert desk.book.cash == CASH + 100 * usd(1) - 200 * FEE
+
+
+def test_in_bars_the_exit_goes_beside_the_stop_and_clears_it() -> None:
+    desk = holding_in_bars()
+    plan = desk.granted(Granted(ts=at(1), exits=(0,)))
+    assert did(plan) == ([aim(98, leaving=True, ts=at(1)), intent(sell(3, ts=at(1)))], [sell(3, ts=at(1))], [])
+    assert hear(desk, 3, Says.ACCEPTED).sends == []
+    hear(desk, 3, Says.FILL, 100, ts=at(2))
+    plan = hear(desk, 2, Says.CANCELED, ts=at(2), reason="the position is closed")
+    assert plan.rows == [evidence(2, 6, Says.CANCELED, State.CANCELED, at(2), "the position is closed")]
+    assert (desk.lives, desk.book.positions, desk.slots[0].leaving) == ({}, {}, False)
+
+
+def test_a_stop_that_fills_while_the_exit_waits_for_its_cancel_is_the_exit() -> None:
+    desk = holding()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    plan = hear(desk, 2, Says.FILL, 100, price=98.0, ts=at(2))
+    assert (plan.sends, plan.rows[2:]) == ([], [aim(0, ts=at(2))])
+    assert did(hear(desk, 2, Says.CANCEL_REJECTED, ts=at(3), reason="the order is not open")) == ([], [], [])
+    assert (desk.lives, desk.book.positions) == ({}, {})
+
+
+def test_a_stop_that_sells_a_part_before_its_cancel_leaves_the_rest_to_the_exit() -> None:
+    desk = holding()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    assert hear(desk, 2, Says.PARTIAL_FILL, 60, price=98.0).sends == []
+    assert hear(desk, 2, Says.CANCELED, ts=at(2)).sends == [sell(3, 40, ts=at(2))]
+
+
+def test_leaving_twice_is_leaving_once() -> None:
+    desk = holding()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    assert did(desk.granted(Granted(ts=at(2), exits=(0,)))) == ([], [], [])
+    hear(desk, 2, Says.CANCELED, ts=at(3))
+    assert did(desk.granted(Granted(ts=at(4), exits=(0, 0)))) == ([], [], [])
+    assert list(desk.lives) == [cid(3)]
+
+
+def test_leaving_where_nothing_is_held_or_sought_is_nothing() -> None:
+    desk = new(Model.QUOTE)
+    assert did(desk.granted(Granted(ts=T, exits=(0, 1)))) == ([], [], [])
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_flattening_while_the_entry_is_open_cancels_it_and_then_sells_what_it_bought(model: Model) -> None:
+    desk = new(model)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.ACCEPTED)
+    hear(desk, 1, Says.PARTIAL_FILL, 30)
+    plan = desk.granted(Granted(ts=at(1), exits=(0,), cancel_entries=True))
+    assert plan.sends == [stopped(1, at(1))]
+    n = 3 if model is Model.BAR else 2  # in bars the stop has taken a number
+    plan = hear(desk, 1, Says.CANCELED, ts=at(2))
+    assert plan.sends == [sell(n, 30, ts=at(2))]
+
+
+def test_an_entry_that_fills_before_its_cancel_arrives_is_sold_again_when_flattening() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    desk.granted(Granted(ts=at(1), exits=(0,), cancel_entries=True))
+    assert hear(desk, 1, Says.FILL, 100, ts=at(2)).sends == [sell(2, ts=at(2))]
+    assert did(hear(desk, 1, Says.CANCEL_REJECTED, ts=at(3))) == ([], [], [])
+
+
+def test_an_entry_that_fills_before_its_cancel_arrives_keeps_its_stop_when_only_entries_are_canceled() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    desk.granted(Granted(ts=at(1), cancel_entries=True))
+    assert hear(desk, 1, Says.FILL, 100, ts=at(2)).sends == [guard(2, ts=at(2))]
+    assert did(hear(desk, 1, Says.CANCEL_REJECTED, ts=at(3))) == ([], [], [])
+    assert desk.slots[0] == Slot(stop=cid(2), aim=usd(98), mode=2, volume=5e4)
+
+
+def test_a_cancel_that_is_refused_for_an_open_order_may_be_asked_again() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.ACCEPTED)
+    assert desk.granted(Granted(ts=at(1), cancel_entries=True)).sends == [stopped(1, at(1))]
+    assert desk.granted(Granted(ts=at(2), cancel_entries=True)).sends == []
+    hear(desk, 1, Says.CANCEL_REJECTED, ts=at(3))
+    assert desk.granted(Granted(ts=at(4), cancel_entries=True)).sends == [stopped(1, at(4))]
+
+
+# -- the stop moves
+
+
+def move(desk: Desk, stop: float, ms: int) -> Plan:
+    return desk.granted(Granted(ts=at(ms), raises=(Raise(slot=0, stop=usd(stop)),)))
+
+
+def test_a_raise_replaces_the_stop_and_the_new_one_takes_its_place() -> None:
+    desk = holding()
+    plan = move(desk, 99, 1)
+    new_stop = guard(3, 100, 99, at(1), replaces=2)
+    assert did(plan) == ([aim(99, ts=at(1)), intent(new_stop)], [new_stop], [])
+    assert hear(desk, 2, Says.REPLACED).sends == []
+    assert hear(desk, 3, Says.ACCEPTED).sends == []
+    assert (list(desk.lives), desk.slots[0].stop, desk.slots[0].moving) == ([cid(3)], cid(3), None)
+
+
+@pytest.mark.parametrize("stop", [98.0, 97.0])
+def test_a_raise_that_is_not_higher_is_ignored(stop: float) -> None:
+    desk = holding()
+    before = mind(desk)
+    desk.grants -= 1
+    assert did(move(desk, stop, 1)) == ([], [], [])
+    assert mind(desk) == before
+
+
+def test_a_raise_while_the_stop_is_unacknowledged_waits_for_the_word() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.FILL, 100)
+    assert did(move(desk, 99, 1)) == ([aim(99, ts=at(1))], [], [])
+    assert hear(desk, 2, Says.ACCEPTED, ts=at(2)).sends == [guard(3, 100, 99, at(2), replaces=2)]
+
+
+def test_raises_while_the_stop_is_being_replaced_end_in_one_move_to_the_highest() -> None:
+    desk = holding()
+    move(desk, 99, 1)
+    assert did(move(desk, 99.5, 2)) == ([aim(99.5, ts=at(2))], [], [])
+    assert did(move(desk, 99.75, 3)) == ([aim(99.75, ts=at(3))], [], [])
+    assert hear(desk, 2, Says.REPLACED, ts=at(4)).sends == []
+    assert hear(desk, 3, Says.ACCEPTED, ts=at(4)).sends == [guard(4, 100, 99.75, at(4), replaces=3)]
+
+
+def test_a_raise_while_the_entry_still_runs_is_where_the_stop_begins() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.PARTIAL_FILL, 30)
+    assert move(desk, 99, 1).sends == []
+    assert hear(desk, 1, Says.FILL, 70, ts=at(2)).sends == [guard(2, 100, 99, at(2))]
+
+
+def test_a_raise_while_leaving_or_flat_is_ignored() -> None:
+    desk = holding()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    assert did(move(desk, 99, 2)) == ([], [], [])
+    assert did(move(new(Model.QUOTE), 99, 2)) == ([], [], [])
+
+
+def test_an_exit_while_the_stop_is_being_replaced_cancels_the_new_one() -> None:
+    desk = holding()
+    move(desk, 99, 1)
+    assert desk.granted(Granted(ts=at(2), exits=(0,))).sends == []
+    assert hear(desk, 2, Says.REPLACED, ts=at(3)).sends == [stopped(3, at(3))]
+    assert hear(desk, 3, Says.ACCEPTED, ts=at(3)).sends == []
+    assert hear(desk, 3, Says.CANCELED, ts=at(4)).sends == [sell(4, ts=at(4))]
+
+
+def test_a_replacement_that_is_rejected_because_a_part_was_sold_is_asked_again_for_the_rest() -> None:
+    desk = holding()
+    move(desk, 99, 1)
+    assert hear(desk, 2, Says.PARTIAL_FILL, 60, price=98.0).sends == []
+    assert hear(desk, 3, Says.REJECTED, ts=at(2)).sends == [guard(4, 40, 99, at(2), replaces=2)]
+    assert (desk.slots[0].stop, desk.slots[0].moving) == (cid(2), cid(4))
+
+
+def test_a_replacement_of_a_stop_that_has_sold_everything_ends_with_it() -> None:
+    desk = holding()
+    move(desk, 99, 1)
+    assert hear(desk, 2, Says.FILL, 100, price=98.0).sends == []
+    plan = hear(desk, 3, Says.REJECTED, ts=at(2), reason="the order to be replaced is not open")
+    assert plan.sends == []
+    assert (desk.lives, desk.book.positions, desk.slots[0].stop, desk.slots[0].moving) == ({}, {}, None, None)
+
+
+def test_a_rejected_stop_is_sent_again_until_it_was_rejected_three_times() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    assert hear(desk, 1, Says.FILL, 100).sends == [guard(2)]
+    for n in range(2, 1 + RETRIES):
+        assert hear(desk, n, Says.REJECTED, ts=at(n)).sends == [guard(n + 1, ts=at(n))]
+    assert hear(desk, 1 + RETRIES, Says.REJECTED, ts=at(9)).sends == []
+    assert desk.lives == {}
+
+
+def test_a_stop_that_is_accepted_forgives_what_was_rejected_before() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.FILL, 100)
+    hear(desk, 2, Says.REJECTED)
+    hear(desk, 3, Says.REJECTED)
+    hear(desk, 4, Says.ACCEPTED)
+    for n in range(5, 8):
+        assert move(desk, 98 + n / 10, n).sends == [guard(n, 100, 98 + n / 10, at(n), replaces=n - 1)]
+        hear(desk, n - 1, Says.REPLACED)
+        hear(desk, n, Says.ACCEPTED)
+    assert desk.slots[0].rejected == 0
+
+
+def test_a_position_whose_stop_was_rejected_three_times_can_still_be_left() -> None:
+    """Else FLATTEN cannot close the one position that nothing protects."""
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.FILL, 100)
+    for n in range(2, 2 + RETRIES):
+        hear(desk, n, Says.REJECTED, ts=at(n))
+    assert desk.granted(Granted(ts=at(20), exits=(0,))).sends == [sell(5, ts=at(20))]
+
+
+def test_an_exit_that_was_rejected_three_times_is_sought_anew_when_it_is_granted_anew() -> None:
+    desk = holding()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    assert hear(desk, 2, Says.CANCELED, ts=at(2)).sends == [sell(3, ts=at(2))]
+    for n in range(3, 3 + RETRIES):
+        hear(desk, n, Says.REJECTED, ts=at(n))
+    assert desk.lives == {}
+    assert desk.granted(Granted(ts=at(20), exits=(0,))).sends == [sell(6, ts=at(20))]
+
+
+# -- what was heard before
+
+
+def test_evidence_that_was_heard_before_changes_nothing() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    heard = []
+    for what, qty in ((Says.ACCEPTED, 0), (Says.PARTIAL_FILL, 30), (Says.FILL, 70)):
+        heard.append(says(desk, 1, what, qty))
+        desk.update(heard[-1])
+    before = mind(desk), desk.seq
+    assert [did(desk.update(u)) for u in heard] == [([], [], [])] * 3
+    assert (mind(desk), desk.seq) == before
+
+
+# -- after a restart
+
+
+def reborn(desk: Diary) -> Diary:
+    """The desk that a restart makes of what this one journaled."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name, SQLiteStore(Path(name)) as store:
+        opened = journal.Opened(
+            ts=Nanos(0), account="test", epoch="0", cash=CASH, model=desk.model, symbols=("A", "B", "C"), identity={}
+        )
+        store.commit([opened, *desk.rows], (), 0, desk.seq)
+        left = store.restore(1)
+    again = Diary(desk.model)
+    again.book.cash, again.book.positions = left.cash, left.positions
+    again.seq, again.intents = left.updates, left.intents
+    again.adopt(left.lives, left.aims)
+    return again
+
+
+def test_resuming_sends_exactly_what_has_no_answer_and_the_same_bytes() -> None:
+    desk = holding()
+    move(desk, 99, 5)  # unanswered: order 3
+    sent: list[Order | Cancel] = list(desk.resume())
+    desk.granted(Granted(ts=at(6), entries=(enter(slot=1),)))  # order 4
+    hear(desk, 4, Says.PARTIAL_FILL, 50)
+    plan = desk.granted(Granted(ts=at(7), cancel_entries=True, entries=(enter(slot=2),)))  # order 5
+    sent += plan.sends
+    again = reborn(desk)
+    assert [msgspec.msgpack.encode(x) for x in again.resume()] == [msgspec.msgpack.encode(x) for x in sent]
+    assert sent == [
+        guard(3, 100, 99, at(5), replaces=2), stopped(4, at(7)), buy(5, ts=at(7), slot=2),
+    ]  # fmt: skip
+
+
+def test_resuming_sends_nothing_where_all_is_answered() -> None:
+    assert holding().resume() == []
+    assert holding_in_bars().resume() == []
+
+
+def test_a_stop_that_its_entry_carries_is_not_sent_by_itself() -> None:
+    desk = new(Model.BAR)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    assert reborn(desk).resume() == [buy(1, carries=2)]
+
+
+def test_a_raise_in_bars_that_has_no_answer_is_sent_again() -> None:
+    desk = holding_in_bars()
+    move(desk, 99, 1)
+    assert reborn(desk).resume() == [guard(3, 100, 99, at(1), replaces=2)]
+
+
+@pytest.mark.parametrize("older", [0, 1])
+def test_resuming_sends_cancels_of_one_time_in_the_order_in_which_they_were_decided(older: int) -> None:
+    """The venue numbers its answers, and those number our exits: another order is another journal."""
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(slot=older),)))  # 1
+    hear(desk, 1, Says.FILL, 100)  # 2 is its stop
+    hear(desk, 2, Says.ACCEPTED)
+    desk.granted(Granted(ts=at(1), entries=(enter(slot=1 - older),)))  # 3
+    hear(desk, 3, Says.FILL, 100)  # 4 is its stop
+    hear(desk, 4, Says.ACCEPTED)
+    plan = desk.granted(Granted(ts=at(2), exits=(0, 1)))
+    assert reborn(desk).resume() == plan.sends
+
+
+def test_a_restarted_desk_goes_on_as_the_old_one_would_have() -> None:
+    desk = holding()
+    move(desk, 99, 1)
+    desk.granted(Granted(ts=at(2), exits=(0,)))
+    again = reborn(desk)
+    for n, what, qty in ((2, Says.REPLACED, 0), (3, Says.ACCEPTED, 0), (3, Says.CANCELED, 0), (4, Says.FILL, 100)):
+        u = says(desk, n, what, qty, ts=at(10 + n))
+        assert did(again.update(u)) == did(desk.update(u))
+    assert (again.lives, again.book.positions, again.book.cash) == ({}, {}, desk.book.cash)
+
+
+def test_a_desk_that_was_leaving_and_has_nothing_under_way_leaves_when_it_is_granted_again() -> None:
+    """After three rejections and a restart the aim still says leaving, and no order is open."""
+    desk = holding()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    hear(desk, 2, Says.CANCELED, ts=at(2))
+    for n in range(3, 3 + RETRIES):
+        hear(desk, n, Says.REJECTED, ts=at(n))
+    again = reborn(desk)
+    assert [s.qty for s in again.granted(Granted(ts=at(20), exits=(0,))).sends if isinstance(s, Order)] == [100]
+
+
+# -- against the real venues
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What risk might grant at an event, if it makes sense then."""
+
+    what: str  # enter, leave, raise, cancel
+    slot: int = 0
+    qty: int = 100
+    stop: int = 980  # tenths of a USD
+
+
+class Script(msgspec.Struct, frozen=True):
+    model: Model
+    events: tuple[Event, ...]
+    wishes: tuple[tuple[Wish, ...], ...]  # by event
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+class Fuse:
+    """Burns a little at every effect; when it is burnt, the process dies."""
+
+    def __init__(self, effects: int | None) -> None:
+        self._left = effects
+
+    def burn(self) -> None:
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise Died
+
+
+class MortalLedger(VenueLedger):
+    """The venue lives in the daemon's process, and dies with it."""
+
+    def __init__(self, folder: Path, heard: int, fresh: bool, fuse: Fuse) -> None:
+        super().__init__(folder, heard, fresh)
+        self._fuse = fuse
+
+    def commit(
+        self, state: Snapshot, cursor: int, arrived: Iterable[str], updates: Sequence[Update], event: int | None
+    ) -> None:
+        self._fuse.burn()
+        super().commit(state, cursor, arrived, updates, event)
+        self._fuse.burn()
+
+
+PARAMS = parameters(Config(), Model.BAR, Timeframe.M1)
+SLOTS = 2
+
+
+def regular(ts: Nanos) -> bool:
+    return nyse().at(ts) is not None
+
+
+def at_once(work: Coroutine[Any, Any, None]) -> None:
+    """Runs what is async but never waits."""
+    with pytest.raises(StopIteration):
+        work.send(None)
+
+
+class Process:
+    """One life over a script: start-up, feed, recorder and orders, with the tasks' order written down."""
+
+    def __init__(self, script: Script, folder: Path, fuse: Fuse) -> None:
+        self.script, self.fuse, self.inbox = script, fuse, deque[Update]()
+        self.rows: list[journal.Row] = []
+        self.odd = 0
+        self.store = SQLiteStore(folder)
+        heard, fresh = self.store.heard, self.store.seq == 0
+        mind = self._begun(folder)
+        self.desk, self.ours = mind.desk, mind.tape
+        self.position = self.ours
+        self.ledger, self.clock = MortalLedger(folder, heard, fresh, fuse), DrivenClock()
+        snapshot = self.ledger.state or Snapshot(cash=CASH)
+        bar = script.model is Model.BAR
+        self.venue = BarVenue(snapshot, FEE, regular, PARAMS) if bar else QuoteVenue(snapshot, FEE, regular)
+        self.paper = Paper(self.venue, self.ledger, self.clock, Nanos(0 if bar else 50 * MS))
+
+    def _begun(self, folder: Path) -> Minds:
+        outset = Outset(
+            directory=folder, symbols=tuple("AB"), model=self.script.model, cash=CASH, identity={}, settings="",
+            auto_release=True, params=PARAMS, rows=lambda: np.zeros(SLOTS, row(metronome.OWN)), think=lambda *_: 0,
+        )  # fmt: skip
+        nowhere: Callable[[], Any] = lambda: None  # noqa: E731
+        ports = Ports(HostClock(), inline, SeededRandomness(b"epoch"), self.store, nowhere)
+        return begun(outset, ports, nowhere())
+
+    def live(self) -> None:
+        """As feeds.replay, actors.orders and actors.recorder do it."""
+        self.paper.listen(self.inbox.append, after=self.desk.seq)
+        for what in self.desk.resume():
+            self._send(what)
+        self._drain()
+        for e in self.script.events[min(self.ours, self.paper.cursor) :]:
+            while (due := self.clock.next()) is not None and due <= e.ts:
+                self.clock.fire()
+                self._drain()
+            self.clock.advance(e.ts)
+            self.paper.event(e)
+            self._drain()
+            self.position = max(self.position, e.index + 1)
+            if e.index >= self.ours:
+                self._act(self.desk.granted(self._granted(e)))
+                self._drain()
+        while self.clock.next() is not None:
+            self.clock.fire()
+            self._drain()
+        self.paper.flush()
+        self._commit()
+
+    def close(self) -> None:
+        self.ledger.close()
+        self.store.close()
+
+    def _granted(self, e: Event) -> Granted:
+        wishes, desk = self.script.wishes[e.index], self.desk
+        busy = {lot.slot for lot in (*desk.booked().held, *desk.booked().entering)}
+        entries = {w.slot: w for w in wishes if w.what == "enter" and w.slot not in busy}
+        return Granted(
+            ts=e.ts,
+            exits=tuple(w.slot for w in wishes if w.what == "leave" and desk.book.held(w.slot)),
+            entries=tuple(enter(w.slot, w.qty, w.stop / 10) for w in entries.values()),
+            raises=tuple(Raise(slot=w.slot, stop=usd(w.stop / 10)) for w in wishes if w.what == "raise"),
+            cancel_entries=any(w.what == "cancel" for w in wishes),
+        )
+
+    def _drain(self) -> None:
+        while self.inbox:
+            filled = {c: life.filled for c, life in self.desk.lives.items()}
+            self._act(self.desk.update(self.inbox.popleft()))
+            assert all(p.qty > 0 for p in self.desk.book.positions.values())
+            for c, life in self.desk.lives.items():
+                assert filled.get(c, 0) <= life.filled <= life.order.qty
+
+    def _act(self, plan: Plan) -> None:
+        self.rows += plan.rows
+        self.odd += sum(isinstance(r, journal.Odd) for r in plan.rows)
+        if plan.sends or plan.traded:
+            self._commit()
+        for what in plan.sends:
+            self.fuse.burn()
+            self._send(what)
+
+    def _send(self, what: Order | Cancel) -> None:
+        at_once(self.paper.send(what))
+
+    def _commit(self) -> None:
+        self.fuse.burn()
+        self.store.commit(self.rows, (), self.position, self.desk.seq)
+        self.rows = []
+        self.fuse.burn()
+
+
+def lived(script: Script, folder: Path, deaths: Sequence[int] = ()) -> Process:
+    """The last life over a script; each of `deaths` is how many effects a life before it had."""
+    for effects in [*deaths, None]:
+        process = Process(script, folder, Fuse(effects))
+        try:
+            process.live()
+        except Died:
+            continue
+        finally:
+            process.close()
+        return process
+    raise AssertionError
+
+
+def tables(folder: Path) -> dict[str, list[Any]]:
+    """All that both sides keep, but for who wrote it."""
+    found = {}
+    for file in ("fluxhero.sqlite", "venue.sqlite"):
+        with sqlite3.connect(folder / file) as db:
+            names = [n for (n,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'") if n != "runs"]
+            found.update({f"{file}/{n}": sorted(map(repr, db.execute(f"SELECT * FROM {n}"))) for n in names})
+        db.close()
+    return found
+
+
+PRICES = st.integers(975, 1025)  # tenths of a USD
+WISHES = st.lists(
+    st.builds(
+        Wish, st.sampled_from(["enter", "enter", "leave", "raise", "raise", "cancel"]), st.integers(0, SLOTS - 1),
+        st.sampled_from([1, 100, 250]), st.integers(960, 1000),
+    ),
+    max_size=3,
+)  # fmt: skip
+SIZES = st.sampled_from([0, 40, 100, 1000])
+QUOTES = st.tuples(st.just("quote"), st.integers(0, SLOTS - 1), PRICES, st.sampled_from([-1, 0, 1]), SIZES, SIZES)
+TRADES = st.tuples(st.just("trade"), st.integers(0, SLOTS - 1), PRICES, st.just(0), st.just(1), st.just(1))
+TICKS = st.tuples(st.one_of(QUOTES, QUOTES, TRADES), st.sampled_from([0, 1, 49, 50, 51, 400]), WISHES)
+CANDLE = st.one_of(
+    st.none(), st.tuples(PRICES, PRICES, st.sampled_from([Quality.FULL, Quality.FULL, Quality.EXTENDED]))
+)
+MINUTES = st.tuples(st.lists(CANDLE, min_size=SLOTS, max_size=SLOTS), WISHES)
+
+
+def quotes_script(steps: list[Any]) -> Script:
+    """With an end in which every slot is quoted in size, often enough for all that waits."""
+    calm: list[Any] = [(("quote", slot, 1000, 1, 10**6, 10**6), 60, []) for _ in range(8) for slot in range(SLOTS)]
+    ts, events, wishes = T, list[Event](), list[tuple[Wish, ...]]()
+    for (kind, slot, price, spread, bids, asks), ms, wanted in [*steps, *calm]:
+        ts, index = Nanos(ts + ms * MS), len(events)
+        if kind == "trade":
+            events.append(Trade(index=index, ts=ts, slot=slot, price=price / 10, size=Shares(1)))
+        else:
+            events.append(
+                Quote(
+                    index=index, ts=ts, slot=slot, bid=usd(price / 10), ask=usd((price + spread) / 10),
+                    bid_size=bids, ask_size=asks,
+                )
+            )  # fmt: skip
+        wishes.append(tuple(wanted))
+    return Script(Model.QUOTE, tuple(events), tuple(wishes))
+
+
+def bars_script(steps: list[Any]) -> Script:
+    calm: list[Any] = [([(1000, 1000, Quality.FULL)] * SLOTS, [])] * 3
+    ts, events, wishes = T, list[Event](), list[tuple[Wish, ...]]()
+    for candles, wanted in [*steps, *calm]:
+        bars = np.zeros(SLOTS, BAR)
+        for slot, candle in enumerate(candles):
+            if candle:
+                opens, close, quality = candle[0] / 10, candle[1] / 10, candle[2]
+                bars[slot] = (ts, opens, max(opens, close), min(opens, close), close, 9e4, 0, 60, quality)
+        ts = Nanos(ts + MINUTE)
+        events.append(Bars(index=len(events), ts=ts, bars=bars))
+        wishes.append(tuple(wanted))
+    return Script(Model.BAR, tuple(events), tuple(wishes))
+
+
+SCRIPTS = st.one_of(
+    st.lists(TICKS, min_size=3, max_size=40).map(quotes_script),
+    st.lists(MINUTES, min_size=3, max_size=25).map(bars_script),
+)
+SLOWLY = settings(max_examples=250, deadline=None, derandomize=True)
+
+
+@SLOWLY
+@given(script=SCRIPTS)
+def test_whatever_is_granted_and_whatever_the_market_does_our_book_ends_as_the_venues(script: Script) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+        p = lived(script, Path(name))
+    desk, venue = p.desk, p.venue
+    assert p.odd == 0
+    assert {s: position.qty for s, position in desk.book.positions.items()} == venue.positions
+    assert desk.book.cash == venue.cash
+    assert {c: (x.order, x.filled) for c, x in desk.lives.items()} == {
+        c: (r.order, r.filled) for c, r in venue.resting.items()
+    }
+    stops: Counter[int] = Counter()
+    for life in desk.lives.values():
+        assert (life.order.role, life.canceling) == (Role.STOP, None)
+        stops[life.order.slot] += life.order.qty - life.filled
+    assert dict(stops) == venue.positions
+    assert [s.leaving for s in desk.slots.values() if s.leaving] == []
+
+
+@SLOWLY
+@given(script=SCRIPTS, deaths=st.lists(st.integers(0, 40), min_size=1, max_size=3))
+def test_a_run_that_died_anywhere_ends_with_the_tables_of_one_that_did_not(script: Script, deaths: list[int]) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+        lived(script, Path(name, "whole"))
+        lived(script, Path(name, "killed"), deaths)
+        assert tables(Path(name, "killed")) == tables(Path(name, "whole"))
+
+
+def bars_of(*opens: float) -> list[Any]:
+    return [([(round(o * 10), round(o * 10), Quality.FULL), None], []) for o in opens]
+
+
+@pytest.mark.parametrize("effects", range(8))
+def test_an_order_that_was_durable_but_not_sent_meets_the_bar_it_would_have_met(effects: int) -> None:
+    """The venue's place in the tape may lie behind ours: what is sent again must not reach it in a past bar."""
+    steps = bars_of(100.0, 100.1, 100.2, 100.3, 100.4, 100.5)
+    steps[3][1].append(Wish("enter"))
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+        lived(bars_script(steps), Path(name, "whole"))
+        lived(bars_script(steps), Path(name, "killed"), [effects])
+        assert tables(Path(name, "killed")) == tables(Path(name, "whole"))
+
+
+def test_a_cancel_that_was_durable_but_not_sent_arrives_in_market_time() -> None:
+    steps = bars_of(100.0, 100.1)
+    steps[0][1].append(Wish("enter"))
+    steps += [([None, None], [Wish("cancel")]), *bars_of(100.2)]
+    for effects in range(14):
+        with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+            lived(bars_script(steps), Path(name, "whole"))
+            lived(bars_script(steps), Path(name, "killed"), [effects])
+            assert tables(Path(name, "killed")) == tables(Path(name, "whole"))

@@ -1,0 +1,168 @@
+"""What refuses an entry by the symbol alone: the last minutes, the opening gap, an overnight move like a split."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fluxhero.feeds.tape import WHOLE_SESSION
+from fluxhero.kernel.codes import GAP, HOURS, OPEN, SUSPECT
+from fluxhero.kernel.compile import entry
+from fluxhero.kernel.gates import allowed, looks_split, session
+from fluxhero.kernel.state import SESSION, Array
+from tests.kernel.drive import bars_of, fresh, recorded, rules, thinker, walk
+
+
+@entry
+def _allowed(rows: Array, bars: Array, params: Array) -> tuple[int, float, float]:
+    return allowed(rows[0], bars[0], params[0].rules)
+
+
+@entry
+def _sessions(rows: Array, bars: Array, states: Array) -> None:
+    for t in range(bars.size):
+        session(rows[0].session, rows[0].market.prev, bars[t], t)
+        rows[0].market.prev.close = bars[t].close
+        states[t] = rows[0].session
+
+
+@entry
+def _looks_split(move: float) -> bool:
+    return looks_split(move)
+
+
+def asked(left: int = 200, gap: float = 0.0, params: Array | None = None) -> tuple[int, float, float]:
+    rows, bars = fresh(), bars_of(np.array([100.0]))
+    rows["session"]["gap"], bars["left"] = gap, left
+    return _allowed(rows, bars, rules() if params is None else params)
+
+
+def sessions(opens: list[float], closes: list[float], index: list[int]) -> Array:
+    """The session's state after each bar."""
+    bars = bars_of(np.array(closes))
+    bars["open"], bars["session"] = opens, index
+    states = np.zeros(len(bars), SESSION)
+    _sessions(fresh(), bars, states)
+    return states
+
+
+def gap_of(before: float, after: float) -> float:
+    return float(sessions([before, after], [before, after], [0, 1])["gap"][1])
+
+
+# -- hours
+
+
+@pytest.mark.parametrize(
+    ("left", "answer"),
+    [
+        (389, (OPEN, 0.0, 0.0)),
+        (16, (OPEN, 0.0, 0.0)),
+        (15, (HOURS, 15.0, 15.0)),
+        (14, (HOURS, 14.0, 15.0)),
+        (0, (HOURS, 0.0, 15.0)),
+    ],
+)
+def test_no_entry_in_the_last_fifteen_minutes(left: int, answer: tuple[int, float, float]) -> None:
+    assert asked(left) == answer
+
+
+def test_daily_bars_are_never_refused_by_the_hour() -> None:
+    longest = rules()
+    longest["rules"]["last_minutes"] = 390
+    assert asked(WHOLE_SESSION, params=longest) == (OPEN, 0.0, 0.0)
+
+
+def test_the_hour_is_asked_before_the_gap() -> None:
+    assert asked(5, gap=0.1) == (HOURS, 5.0, 15.0)
+
+
+# -- the gap
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gate"),
+    [
+        (100.0, 102.0, OPEN),
+        (100.0, 102.01, GAP),
+        (100.0, 98.0, OPEN),
+        (100.0, 97.99, GAP),
+        (50.0, 51.0, OPEN),
+        (50.0, 49.0, OPEN),
+        (50.0, 51.01, GAP),
+        (100.0, 100.0, OPEN),
+    ],
+)
+def test_a_gap_refuses_beyond_two_per_cent_either_way(before: float, after: float, gate: int) -> None:
+    gap = gap_of(before, after)
+    assert gap == abs(after - before) / before
+    assert asked(gap=gap) == ((GAP, gap, 0.02) if gate == GAP else (OPEN, 0.0, 0.0))
+
+
+def test_a_gap_is_over_the_previous_sessions_close_and_stays_for_its_session() -> None:
+    states = sessions(
+        [100.0, 101.0, 120.0, 121.0, 80.0, 80.0], [110.0, 100.0, 121.0, 80.0, 81.0, 80.0], [3, 3, 4, 4, 5, 5]
+    )
+    assert states["gap"].tolist() == [0.0, 0.0, 0.2, 0.2, 0.0, 0.0]
+    assert states["index"].tolist() == [3, 3, 4, 4, 5, 5]
+
+
+def test_the_first_session_has_no_gap() -> None:
+    assert sessions([100.0], [50.0], [0]).tolist() == [(0, 0.0, 0)]
+    assert sessions([100.0], [50.0], [7]).tolist() == [(7, 0.0, 0)]
+
+
+# -- splits
+
+
+@pytest.mark.parametrize("ratio", [2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 1.5])
+@pytest.mark.parametrize("drift", [0.971, 1.0, 1.029])
+def test_usual_ratios_look_like_splits_forward_and_reverse(ratio: float, drift: float) -> None:
+    assert _looks_split(drift / ratio)
+    assert _looks_split(drift * ratio)
+
+
+@pytest.mark.parametrize("move", [0.48, 0.52, 0.6, 0.7, 0.8, 0.9, 0.97, 1.0, 1.03, 1.1, 1.25, 1.4, 1.6, 1.9, 2.2, 6.0])
+def test_a_crash_or_a_rally_does_not(move: float) -> None:
+    assert not _looks_split(move)
+
+
+def test_a_crash_by_half_and_two_per_cent_trades_on() -> None:
+    states = sessions([100.0, 48.0], [100.0, 48.0], [0, 1])
+    assert states[["gap", "suspect"]].tolist() == [(0.0, 0), (0.52, 0)]
+
+
+def test_only_an_overnight_move_is_suspect() -> None:
+    assert sessions([100.0, 50.0], [100.0, 50.0], [0, 0])["suspect"].tolist() == [0, 0]
+    assert sessions([100.0, 50.0], [100.0, 50.0], [0, 1])["suspect"].tolist() == [0, 1]
+
+
+def test_a_suspect_symbol_decides_nothing_from_its_split_on() -> None:
+    bars, think, rows = walk(1, 1200), thinker("metronome"), fresh("metronome")
+    for name in ("open", "high", "low", "close"):
+        bars[name][780:] /= 7.0
+    actions = [int(rows["decision"]["action"][0]) for _ in think.trade(rows, bars[:, None])]
+    assert SUSPECT not in actions[:780]
+    assert actions[780:] == [SUSPECT] * 420
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("symbol", "splits"),
+    [
+        ("AAPL", {"2000-06-21", "2005-02-28", "2014-06-09", "2020-08-31"}),
+        ("QQQ", {"2000-03-20"}),
+        ("SPY", set[str]()),
+        ("MSFT", set[str]()),
+    ],
+)
+def test_real_splits_are_suspect_and_nothing_else_is(data_dir: Path, symbol: str, splits: set[str]) -> None:
+    """AAPL fell by 52 % on 2000-09-29, from close to close."""
+    bars = recorded(data_dir / f"{symbol}_1d.parquet")
+    found = {
+        datetime.fromtimestamp(int(ts) / 1e9, UTC).date().isoformat()
+        for ts, move in zip(bars["ts"][1:], bars["open"][1:] / bars["close"][:-1], strict=True)
+        if _looks_split(move)
+    }
+    assert found == splits

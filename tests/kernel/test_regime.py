@@ -1,0 +1,107 @@
+"""What market a symbol is in: a raw regime counts when it was seen three bars in a row."""
+
+import numpy as np
+import pytest
+
+from fluxhero.kernel.codes import NEUTRAL, REVERSION, TREND
+from fluxhero.kernel.compile import entry
+from fluxhero.kernel.regime import regime
+from fluxhero.kernel.state import READING, REGIME, Array
+
+RAW = {"T": (25.1, 0.61), "R": (19.9, 0.39), "N": (22.0, 0.5), "?": (40.0, np.nan)}  # ADX and R2
+CODES = {"T": TREND, "R": REVERSION, "N": NEUTRAL, "?": NEUTRAL}
+
+
+@entry
+def _regimes(readings: Array, confirm: int, state: Array, states: Array) -> None:
+    for t in range(readings.size):
+        regime(state[0], readings[t], confirm)
+        states[t] = state[0]
+
+
+def after(adx: Array, r2: Array, confirm: int = 3) -> Array:
+    readings, states = np.zeros(len(adx), READING), np.zeros(len(adx), REGIME)
+    readings["adx"], readings["r2"] = adx, r2
+    _regimes(readings, confirm, np.zeros(1, REGIME), states)
+    return states
+
+
+def seen(raw: str, confirm: int = 3) -> Array:
+    """The states after each of these bars."""
+    return after(np.array([RAW[c][0] for c in raw]), np.array([RAW[c][1] for c in raw]), confirm)
+
+
+def written(states: Array) -> str:
+    return "".join("NTR"[now] for now in states["now"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "confirmed"),
+    [
+        ("TTTTT", "NNTTT"),
+        ("RRRRR", "NNRRR"),
+        ("NNTTT", "NNNNT"),
+        ("TTNTTN", "NNNNNN"),
+        ("TTRTTR", "NNNNNN"),
+        ("TTTRRTTT", "NNTTTTTT"),
+        ("TTTRRRNNN", "NNTTTRRRN"),
+        ("TTTNN?TT", "NNTTTNNN"),
+        ("TT?TTT", "NNNNNT"),
+        ("??????", "NNNNNN"),
+    ],
+)
+def test_three_bars_in_a_row_confirm_a_change(raw: str, confirmed: str) -> None:
+    assert written(seen(raw)) == confirmed
+
+
+def test_no_bar_is_neutral_before_the_first() -> None:
+    assert written(np.zeros(1, REGIME)) == "N"
+
+
+@pytest.mark.parametrize(("confirm", "confirmed"), [(1, "TRN"), (2, "NNN")])
+def test_how_many_bars_confirm_is_configured(confirm: int, confirmed: str) -> None:
+    assert written(seen("TRN", confirm)) == confirmed
+
+
+def test_nan_is_neutral_whichever_of_the_two_it_is() -> None:
+    assert written(after(np.array([np.nan, 40.0, np.nan]), np.array([0.9, np.nan, np.nan]), 1)) == "NNN"
+    assert written(after(np.array([np.nan, 10.0, np.nan]), np.array([0.1, np.nan, np.nan]), 1)) == "NNN"
+
+
+@pytest.mark.parametrize(
+    ("adx", "r2", "code"),
+    [
+        (25.0, 0.9, NEUTRAL),
+        (25.000001, 0.600001, TREND),
+        (90.0, 0.6, NEUTRAL),
+        (20.0, 0.1, NEUTRAL),
+        (19.999999, 0.399999, REVERSION),
+        (5.0, 0.4, NEUTRAL),
+        (5.0, 0.9, NEUTRAL),
+        (90.0, 0.1, NEUTRAL),
+    ],
+)
+def test_the_borders_themselves_are_neutral(adx: float, r2: float, code: int) -> None:
+    assert after(np.array([adx]), np.array([r2]), 1)["now"].tolist() == [code]
+
+
+def test_changed_is_said_on_the_bar_of_the_change_alone() -> None:
+    states = seen("NTTTTTRRRRNNNN")
+    assert written(states) == "NNNTTTTTRRRRNN"
+    assert "".join(str(c) for c in states["changed"]) == "00010000100010"
+
+
+def test_persistence_counts_the_bars_since_the_change() -> None:
+    assert seen("NTTTTRTRRRR")["held"].tolist() == [1, 2, 3, 0, 1, 2, 3, 4, 5, 0, 1]
+
+
+def test_every_bar_of_a_random_history_follows_the_rule() -> None:
+    for seed in range(20):
+        raw = "".join(np.random.default_rng(seed).choice(list("TTTRRRN?"), 500, p=[0.13] * 6 + [0.11] * 2))
+        raw = "".join(c * (1 + i % 4) for i, c in enumerate(raw))
+        now, expected = NEUTRAL, []
+        for t in range(len(raw)):
+            last = {CODES[c] for c in raw[max(0, t - 2) : t + 1]}
+            now = last.pop() if t >= 2 and len(last) == 1 else now
+            expected.append(now)
+        assert seen(raw)["now"].tolist() == expected
