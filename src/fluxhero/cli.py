@@ -95,8 +95,6 @@ def _replay(args: argparse.Namespace) -> int:
     if strangers:
         return _fail(f"--file names {', '.join(strangers)}, which --symbols does not", USAGE)
     try:
-        if args.out:
-            ParquetStore(args.out)
         config = load(args.config) if args.config else Config()
         if args.strategy:
             strategy = msgspec.structs.replace(config.strategy, name=args.strategy)
@@ -109,6 +107,8 @@ def _replay(args: argparse.Namespace) -> int:
         tape = recording.load(request, nyse())
         for symbol, why in tape.left_out.items():
             print(f"left out {symbol}: {why}", file=sys.stderr)
+        if args.out:
+            ParquetStore(args.out)  # before the run rather than after it, should that be impossible
         directory = args.state or Path(tempfile.mkdtemp(prefix="fluxhero-"))
         if not args.state:
             print(f"state: {directory}", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -115,7 +115,7 @@ def parse(text: str, name: str = "config.toml") -> Config:
         what, _, where = str(e).partition(" - at `$")
         key = where.strip("`.")
         value = f" = {_value(raw, key)!r}" if key and not what.startswith("Object") else ""
-        raise ConfigError(f"{name}: {key or 'top level'}{value}: {what}") from None
+        raise ConfigError(f"{name}: {key or 'top level'}{value}: {what}{_choices(key)}") from None
 
 
 def _ordered(c: Config, name: str) -> None:
@@ -128,6 +128,18 @@ def _ordered(c: Config, name: str) -> None:
     for low, small, high, large in pairs:
         if small >= large:
             raise ConfigError(f"{name}: {low} = {small!r}: must be under {high} = {large!r}")
+
+
+def _choices(key: str) -> str:
+    """What a key may be, where that is a list."""
+    struct: Any = Config
+    for part in key.split("."):
+        fields = (
+            {f.name: f.type for f in msgspec.structs.fields(struct)} if hasattr(struct, "__struct_fields__") else {}
+        )
+        struct = fields.get(part)
+    choices = get_args(struct) if get_origin(struct) is Literal else ()
+    return f"; it is one of {', '.join(choices)}" if choices else ""
 
 
 def _value(raw: Any, key: str) -> Any:

@@ -186,5 +186,5 @@ def test_where_a_row_was_put_in_it_is_named() -> None:
 
 def test_a_time_that_cannot_be_is_an_altered_row_and_no_error() -> None:
     seq, _, kind, body, hashed = CHAIN[2]
-    for ts in (-1, 2**64):
+    for ts in (-1, -(2**63)):
         assert j.broken([*CHAIN[:2], (seq, ts, kind, body, hashed), *CHAIN[3:]]) == seq

@@ -163,12 +163,12 @@ async def _converse(stream: trio.SocketStream, controller: Controller) -> None:
         buffer += chunk
         while (end := buffer.find(b"\n")) >= 0:
             line, buffer = bytes(buffer[:end]), buffer[end + 1 :]
-            if len(line) > LINE:
+            if end >= LINE:
                 break
             if line.strip():
                 await _send(stream, await controller.answer(line))
                 controller.leave()
-        if max(len(buffer), len(line)) > LINE:
+        if max(len(buffer), len(line) + 1) > LINE:
             await _send(stream, {"ok": False, "error": f"a request has at most {LINE} bytes"})
             return
 

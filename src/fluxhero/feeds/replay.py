@@ -44,7 +44,7 @@ class Pace:
     def _market(self, a: Nanos, b: Nanos) -> int:
         """The ns of regular sessions between two times; extended hours are jumped too."""
         total = 0
-        while a < b:
+        while a < min(b, self._calendar.sessions[-1].close):
             session = self._calendar.next(a)
             total += max(0, min(b, session.close) - max(a, session.open))
             a = session.close
