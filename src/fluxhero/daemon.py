@@ -61,9 +61,12 @@ async def _life(d: Daemon) -> None:
             await flush()
 
         clock, tape, broker = world.clock, mind.tape, world.broker
+        desk, wakes = mind.desk, mind.wakes
         children = [
             Child("recorder", recorder, at_recorder, ports.store, backlog, ports.offload, lambda: source.position),
-            Child("orders", orders, at_orders, to_orders, to_risk, to_strategy, to_recorder, mind.desk, broker),
+            Child(
+                "orders", orders, at_orders, to_orders, to_risk, to_strategy, to_recorder, desk, broker, clock, wakes
+            ),
             Child("risk", risk, at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, tape),
             Child("strategy", strategy, at_strategy, to_risk, to_recorder, mind.strategy),
             Child("candles", candles, at_candles, to_candles, to_risk, mind.candles, clock, tape),

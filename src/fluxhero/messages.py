@@ -251,6 +251,12 @@ class SealDue(Message, frozen=True, kw_only=True):
     """The forming minute is over."""
 
 
+class Wake(Message, frozen=True, kw_only=True):
+    """The market is open again."""
+
+    ts: Nanos
+
+
 # -- to the recorder
 
 

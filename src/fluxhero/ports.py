@@ -23,8 +23,8 @@ class Clock(Protocol):
 
     def now(self) -> Nanos: ...
 
-    def at(self, when: Nanos, call: Callable[[], None]) -> Timer:
-        """Calls once the market has come to `when`, before any event of that time."""
+    def at(self, when: Nanos, call: Callable[[], None], rank: int = 1) -> Timer:
+        """Calls once the market has come to `when`, before any event of that time; the venue has rank 0, we have 1."""
         ...
 
 

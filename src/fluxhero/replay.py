@@ -172,8 +172,8 @@ class ReplayWorld:
         config = self._replay.config
         snapshot = self._ledger.state or Snapshot(cash=micros(config.paper.cash))
         fee = micros(config.costs.commission)
-        regular = partial(_regular, self._calendar)
-        return BarVenue(snapshot, fee, regular, params) if bar else QuoteVenue(snapshot, fee, regular)
+        session = self._calendar.at
+        return BarVenue(snapshot, fee, session, params) if bar else QuoteVenue(snapshot, fee, session)
 
 
 def parameters(config: Config, model: Model, timeframe: Timeframe) -> Array:
@@ -190,10 +190,6 @@ def parameters(config: Config, model: Model, timeframe: Timeframe) -> Array:
     for key, value in msgspec.structs.asdict(getattr(config.strategy, config.strategy.name)).items():
         p["own"][key] = value
     return p
-
-
-def _regular(calendar: Calendar, ts: Nanos) -> bool:
-    return calendar.at(ts) is not None
 
 
 def _same(opened: Any, outset: Outset) -> None:

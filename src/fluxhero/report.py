@@ -94,8 +94,7 @@ def _decisions(reader: Reader) -> dict[str, int]:
     """Signals, refusals and flats, as they were judged."""
     count: Counter[str] = Counter(entries=0, exits=0, refusals=0, flat=0)
     for action, judged in reader.db.execute("SELECT action, judged FROM decisions"):
-        j = journal.decode(judged) if judged else None
-        refused = isinstance(j, journal.Judged) and j.gate != codes.OPEN
+        refused = bool(judged) and journal.read(journal.Judged, judged).gate != codes.OPEN
         names = {codes.ENTER: "entries", codes.EXIT: "exits", codes.FLAT: "flat"}
         count["refusals" if refused else names.get(action, "refusals")] += 1
     return dict(count)

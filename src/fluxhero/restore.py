@@ -44,6 +44,7 @@ class Minds:
     """The pure objects of one life."""
 
     tape: int
+    wakes: Nanos  # when the market is next open, seen from the end of the former life
     candles: Candles
     strategy: Strategy
     risk: Risk
@@ -61,7 +62,13 @@ def begun(o: Outset, ports: Ports, world: World) -> Minds:
         sealed = _sealed(seal, len(o.symbols))
         candles.sealed(sealed)
         watch.on_closes(sealed)
-    return Minds(tape=left.tape, candles=candles, strategy=_strategy(o, left, ports), risk=watch, desk=_desk(o, left))
+    wakes = _opens(left.last) if left.last else Nanos(0)
+    strategy, desk = _strategy(o, left, ports), _desk(o, left)
+    return Minds(tape=left.tape, wakes=wakes, candles=candles, strategy=strategy, risk=watch, desk=desk)
+
+
+def _opens(ts: Nanos) -> Nanos:
+    return max(ts, nyse().next(ts).open)
 
 
 def _genesis(o: Outset, ports: Ports) -> list[journal.Row]:
@@ -99,7 +106,7 @@ def _desk(o: Outset, left: Restored) -> Desk:
     prefix = f"fh-{left.opened.account}-{left.opened.epoch}"
     book = Book(left.cash)
     book.positions = left.positions
-    desk = Desk(book, o.model, lambda intent, attempt: Cid(f"{prefix}-{intent}-{attempt}"))
+    desk = Desk(book, o.model, lambda intent, attempt: Cid(f"{prefix}-{intent}-{attempt}"), _opens)
     desk.seq, desk.intents = left.updates, left.intents
     desk.adopt(left.lives, left.aims)
     return desk

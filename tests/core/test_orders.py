@@ -87,7 +87,7 @@ class Diary(Desk):
     """A desk that keeps the rows that it would have journaled."""
 
     def __init__(self, model: Model) -> None:
-        super().__init__(Book(CASH), model, cid)
+        super().__init__(Book(CASH), model, cid, lambda ts: ts)
         self.model, self.rows = model, list[journal.Row]()
 
     def granted(self, g: Granted) -> Plan:
@@ -226,7 +226,7 @@ def test_every_word_of_the_venue_moves_an_order_by_the_table_or_is_recorded_and_
         return
     shown = state.value if state in OPEN else "closed"
     odd = journal.Odd(ts=T, cid=cid(1), seq=update.seq, says=what, state=shown)
-    assert rows == ([] if what is Says.CANCEL_REJECTED else [odd])
+    assert rows == [odd]
     assert mind(desk) == before
 
 
@@ -377,7 +377,9 @@ def test_a_stop_that_fills_while_the_exit_waits_for_its_cancel_is_the_exit() -> 
     desk.granted(Granted(ts=at(1), exits=(0,)))
     plan = hear(desk, 2, Says.FILL, 100, price=98.0, ts=at(2))
     assert (plan.sends, plan.rows[2:]) == ([], [aim(0, ts=at(2))])
-    assert did(hear(desk, 2, Says.CANCEL_REJECTED, ts=at(3), reason="the order is not open")) == ([], [], [])
+    late = hear(desk, 2, Says.CANCEL_REJECTED, ts=at(3), reason="the order is not open")
+    row = evidence(2, 5, Says.CANCEL_REJECTED, State.FILLED, at(3), "the order is not open")
+    assert did(late) == ([row], [], [])
     assert (desk.lives, desk.book.positions) == ({}, {})
 
 
@@ -420,7 +422,9 @@ def test_an_entry_that_fills_before_its_cancel_arrives_is_sold_again_when_flatte
     desk.granted(Granted(ts=T, entries=(enter(),)))
     desk.granted(Granted(ts=at(1), exits=(0,), cancel_entries=True))
     assert hear(desk, 1, Says.FILL, 100, ts=at(2)).sends == [sell(2, ts=at(2))]
-    assert did(hear(desk, 1, Says.CANCEL_REJECTED, ts=at(3))) == ([], [], [])
+    row = evidence(1, 2, Says.CANCEL_REJECTED, State.FILLED, at(3))
+    assert did(hear(desk, 1, Says.CANCEL_REJECTED, ts=at(3))) == ([row], [], [])
+    assert list(desk.lives) == [cid(2)]
 
 
 def test_an_entry_that_fills_before_its_cancel_arrives_keeps_its_stop_when_only_entries_are_canceled() -> None:
@@ -428,7 +432,8 @@ def test_an_entry_that_fills_before_its_cancel_arrives_keeps_its_stop_when_only_
     desk.granted(Granted(ts=T, entries=(enter(),)))
     desk.granted(Granted(ts=at(1), cancel_entries=True))
     assert hear(desk, 1, Says.FILL, 100, ts=at(2)).sends == [guard(2, ts=at(2))]
-    assert did(hear(desk, 1, Says.CANCEL_REJECTED, ts=at(3))) == ([], [], [])
+    row = evidence(1, 2, Says.CANCEL_REJECTED, State.FILLED, at(3))
+    assert did(hear(desk, 1, Says.CANCEL_REJECTED, ts=at(3))) == ([row], [], [])
     assert desk.slots[0] == Slot(stop=cid(2), aim=usd(98), mode=2, volume=5e4)
 
 
@@ -440,6 +445,36 @@ def test_a_cancel_that_is_refused_for_an_open_order_may_be_asked_again() -> None
     assert desk.granted(Granted(ts=at(2), cancel_entries=True)).sends == []
     hear(desk, 1, Says.CANCEL_REJECTED, ts=at(3))
     assert desk.granted(Granted(ts=at(4), cancel_entries=True)).sends == [stopped(1, at(4))]
+
+
+# -- the market is closed
+
+
+def closed_until(desk: Diary, opens: Nanos) -> Diary:
+    desk._opens = lambda ts: max(ts, opens)
+    return desk
+
+
+def test_after_the_close_a_position_keeps_its_stop_and_is_left_at_the_open() -> None:
+    desk = closed_until(holding(), at(60_000))
+    plan = desk.granted(Granted(ts=at(1), exits=(0,)))
+    assert (plan.rows, plan.sends, plan.wake) == ([aim(98, leaving=True, ts=at(1))], [], at(60_000))
+    assert desk.leaving
+    assert desk.woken(at(60_000)).sends == [stopped(2, at(60_000))]
+    assert hear(desk, 2, Says.CANCELED, ts=at(60_001)).sends == [sell(3, ts=at(60_001))]
+
+
+def test_a_stop_that_was_canceled_just_before_the_close_is_put_back_for_the_night() -> None:
+    desk = holding()
+    assert desk.granted(Granted(ts=at(1), exits=(0,))).sends == [stopped(2, at(1))]
+    plan = hear(closed_until(desk, at(60_000)), 2, Says.CANCELED, ts=at(51))
+    assert (plan.sends, plan.wake) == ([guard(3, ts=at(51))], at(60_000))
+    hear(desk, 3, Says.ACCEPTED, ts=at(52))
+    assert desk.woken(at(60_000)).sends == [stopped(3, at(60_000))]
+
+
+def test_waking_up_to_nothing_does_nothing() -> None:
+    assert did(holding().woken(at(1))) == ([], [], [])
 
 
 # -- the stop moves
@@ -725,8 +760,8 @@ PARAMS = parameters(Config(), Model.BAR, Timeframe.M1)
 SLOTS = 2
 
 
-def regular(ts: Nanos) -> bool:
-    return nyse().at(ts) is not None
+def regular(ts: Nanos) -> object | None:
+    return nyse().at(ts)
 
 
 def at_once(work: Coroutine[Any, Any, None]) -> None:
@@ -965,3 +1000,24 @@ def test_a_cancel_that_was_durable_but_not_sent_arrives_in_market_time() -> None
             lived(bars_script(steps), Path(name, "whole"))
             lived(bars_script(steps), Path(name, "killed"), [effects])
             assert tables(Path(name, "killed")) == tables(Path(name, "whole"))
+
+
+IDLE = ("quote", 0, 975, -1, 0, 0)  # crossed: nothing comes of it
+ENTERS = [Wish("enter", 0, 1, 960), Wish("enter", 1, 1, 960)]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(IDLE, 0, ENTERS), (IDLE, 0, [Wish("cancel")])],
+        [(IDLE, 0, ENTERS[:1]), (IDLE, 0, [Wish("cancel")]), (("quote", 0, 975, 0, 40, 40), 0, [])],
+    ],
+    ids=["two orders and their cancels at one time", "an entry that fills before its cancel arrives"],
+)
+def test_whichever_effect_was_the_last_before_a_death_cancels_arrive_as_they_would_have(steps: list[Any]) -> None:
+    script = quotes_script(steps)
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+        lived(script, Path(name, "whole"))
+        for effects in range(24):
+            lived(script, Path(name, str(effects)), [effects])
+            assert tables(Path(name, str(effects))) == tables(Path(name, "whole"))

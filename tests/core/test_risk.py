@@ -372,8 +372,8 @@ def test_outside_the_session_flattening_waits_for_the_next_open() -> None:
 def test_a_seal_outside_the_session_stays_outside_though_some_symbols_had_no_trade() -> None:
     """A slot without a bar is all zeros, its session too: 0 is a session of 1998."""
     watch = fallen()
-    before = watch.account.copy()
     watch.on_signals(signals(minute(3)))
+    before = watch.account.copy()
     after = extended(DAY.close + MINUTE, {0: 96.8})
     assert rows(watch, after) == []
     assert watch.account.tolist() == before.tolist()

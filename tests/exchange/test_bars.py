@@ -41,8 +41,8 @@ def usd(x: float) -> Micros:
     return Micros(round(x * 1e6))
 
 
-def regular(ts: Nanos) -> bool:
-    return nyse().at(ts) is not None
+def regular(ts: Nanos) -> object | None:
+    return nyse().at(ts)
 
 
 def venue(snapshot: Snapshot | None = None) -> BarVenue:

@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from fluxhero.runtime import seeded
-from fluxhero.runtime.channels import Ask, Inbox, NoReply, Outbox, Traffic, ask, box
+from fluxhero.runtime.channels import Ask, Inbox, Outbox, Traffic, ask, box
 
 SEEDS = range(20)
 LONG = 10.0  # s of virtual time, after which nothing more will happen
@@ -205,15 +205,3 @@ async def test_an_answer_to_whom_has_gone_harms_nobody(autojump_clock: trio.test
     with trio.move_on_after(LONG):
         await ask(out, 1)
     (await anext(inbox)).answer(2)
-
-
-async def test_who_leaves_without_an_answer_is_noticed(autojump_clock: trio.testing.MockClock) -> None:
-    out, inbox = box(1, Traffic())
-
-    async def leaves() -> None:
-        await anext(inbox)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(leaves)
-        with trio.fail_after(LONG), pytest.raises(NoReply, match="str"):
-            await ask(out, "anybody?")

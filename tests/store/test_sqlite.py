@@ -10,7 +10,7 @@ import pytest
 
 from fluxhero.core import journal
 from fluxhero.core.book import Position
-from fluxhero.core.orders import Life, Slot
+from fluxhero.core.orders import Slot
 from fluxhero.core.orders import State as OrderState
 from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, State, Traded, Type
 from fluxhero.store.queries import Reader
@@ -149,18 +149,21 @@ def test_the_state_is_the_owners_alone(tmp_path: Path) -> None:
 
 def test_a_new_state_is_empty(tmp_path: Path) -> None:
     assert restored(tmp_path, 0) == Restored(
-        opened=None, settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0, fills=0, tape=0,
+        opened=None, last=Nanos(0), settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0, fills=0, tape=0,
         updates=0, states={}, seals=[],
     )  # fmt: skip
 
 
 def test_an_open_order_its_position_and_its_aim_come_back(tmp_path: Path) -> None:
-    assert restored(tmp_path, 3) == Restored(
+    left = restored(tmp_path, 3)
+    assert [(x.order, x.state, x.filled, x.canceling) for x in left.lives] == [(BUY, OrderState.PARTIAL, 40, None)]
+    assert left == Restored(
         opened=OPENED,
+        last=left.last,
         settings="00ff",
         cash=usd(95_999.5),
         positions={0: Position(qty=40, opened=at(2), bought=40, paid=usd(4000), received=0, fees=usd(0.5))},
-        lives=[Life(order=BUY, state=OrderState.PARTIAL, filled=40)],
+        lives=left.lives,
         aims={0: Slot(leaving=False, aim=usd(98))},
         intents=1,
         fills=1,

@@ -39,7 +39,7 @@ class Paper:
         self._deliver = deliver
         for event, update in self._ledger.after(after):
             if event is None:
-                self._clock.at(self._after(update.ts), partial(deliver, update))
+                self._clock.at(self._after(update.ts), partial(deliver, update), rank=0)
             else:
                 self._again.append((event, update))
 
@@ -47,7 +47,7 @@ class Paper:
         """Arrives `latency` after its own time, so that one sent again arrives when it would have."""
         when = Nanos(what.ts + self._latency)
         if when > self._clock.now():
-            self._clock.at(self._after(when), lambda: self._arrive(what, when))
+            self._clock.at(self._after(when), lambda: self._arrive(what, when), rank=0)
         else:
             self._arrive(what, when)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -182,7 +183,9 @@ Any = (
     | Odd | Tripped | Released
 )  # fmt: skip
 
-_encoder = msgspec.msgpack.Encoder()
+R = TypeVar("R", bound=Row)
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)
 
 
@@ -193,6 +196,14 @@ def encode(row: Row) -> bytes:
 
 def decode(body: bytes) -> Any:
     return _decoder.decode(body)
+
+
+def read(kind: type[R], body: bytes) -> R:
+    """A row that is known to be of a kind. Raises msgspec.ValidationError where it is not."""
+    row = _decoder.decode(body)
+    if not isinstance(row, kind):
+        raise msgspec.ValidationError(f"{type(row).__name__} where {kind.__name__} was expected")
+    return row
 
 
 Line = tuple[int, int, str, bytes, bytes]  # seq, ts, kind, body, hash
@@ -215,5 +226,5 @@ def broken(lines: Iterable[Line]) -> int | None:
 
 
 def _link(previous: bytes, seq: int, ts: int, kind: str, body: bytes) -> bytes:
-    stamp = seq.to_bytes(8, "big") + ts.to_bytes(8, "big") + kind.encode()
+    stamp = seq.to_bytes(8, "big") + ts.to_bytes(8, "big", signed=True) + kind.encode()
     return hashlib.blake2b(stamp + body, digest_size=DIGEST, key=previous).digest()

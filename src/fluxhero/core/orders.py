@@ -82,7 +82,8 @@ class Life(msgspec.Struct):
     order: Order
     state: State = State.SENT
     filled: int = 0
-    canceling: Nanos | None = None  # when the cancel was decided
+    canceling: Nanos | None = None  # when a cancel was decided that the venue has not answered
+    places: tuple[int, int] = (0, 0)  # of the intent and of the cancel in the journal, after a restart
 
     @property
     def open(self) -> bool:
@@ -109,21 +110,24 @@ class Plan:
     def __init__(self) -> None:
         self.rows: list[journal.Row] = []
         self.sends: list[Order | Cancel] = []
+        self.wake: Nanos | None = None  # when to look again
         self.traded: list[Traded] = []
 
 
 class Desk:
     """Owns the book and every order. Decides, and leaves journal and wire to its actor."""
 
-    def __init__(self, book: Book, model: Model, cid: Callable[[int, int], Cid]) -> None:
-        """`cid`: of (intent, attempt)."""
+    def __init__(
+        self, book: Book, model: Model, cid: Callable[[int, int], Cid], opens: Callable[[Nanos], Nanos]
+    ) -> None:
+        """`cid`: of (intent, attempt); `opens`: when the market is next open, the time itself where it is."""
         self.book, self.seq = book, 0
-        self.lives: dict[Cid, Life] = {}  # open orders
+        self.lives: dict[Cid, Life] = {}  # orders that are open, or whose cancel has no answer
         self.slots: dict[int, Slot] = {}
         self.intents = 0
         self.grants = 0
         self._bar = model is Model.BAR
-        self._cid = cid
+        self._cid, self._opens = cid, opens
 
     # -- what comes in
 
@@ -132,7 +136,7 @@ class Desk:
         plan = Plan()
         self.grants += 1
         if g.cancel_entries:
-            for life in [x for x in self.lives.values() if x.order.role is Role.ENTRY]:
+            for life in [x for x in self.lives.values() if x.open and x.order.role is Role.ENTRY]:
                 self._cancel(life, g.ts, plan)
         for slot in g.exits:
             self._leave(slot, g.ts, plan)
@@ -154,11 +158,10 @@ class Desk:
         after = TABLE.get((life.state, u.says)) if life else None
         if life is None or after is None:
             state = life.state.value if life else "closed"
-            if u.says is not Says.CANCEL_REJECTED:  # of a closed order that is what we knew already
-                plan.rows.append(journal.Odd(ts=u.ts, cid=u.cid, seq=u.seq, says=u.says, state=state))
+            plan.rows.append(journal.Odd(ts=u.ts, cid=u.cid, seq=u.seq, says=u.says, state=state))
             return plan
         life.state = after
-        if u.says is Says.CANCEL_REJECTED:
+        if u.says in (Says.CANCELED, Says.CANCEL_REJECTED):
             life.canceling = None
         if u.exec_id:
             self._fill(life, u, plan)
@@ -170,22 +173,34 @@ class Desk:
         self._advance(life.order.slot, u.ts, plan)
         return plan
 
+    def woken(self, ts: Nanos) -> Plan:
+        """The market is open again: what waited for it goes on."""
+        plan = Plan()
+        for slot, s in self.slots.items():
+            if s.leaving:
+                self._advance(slot, ts, plan)
+        return plan
+
     def resume(self) -> list[Order | Cancel]:
-        """After a restart: whatever has no answer yet is sent again, same bytes, same id."""
-        sends: list[Order | Cancel] = []
+        """After a restart: what has no answer yet, in the order of its decision, same bytes, same id."""
+        sends: list[tuple[int, Order | Cancel]] = []
         for life in self.lives.values():
             if life.state is State.SENT and not self._carried(life.order):
-                sends.append(life.order)
+                sends.append((life.places[0], life.order))
             if life.canceling is not None:
-                sends.append(Cancel(cid=life.order.cid, ts=life.canceling))
-        return sorted(sends, key=lambda send: send.ts)
+                sends.append((life.places[1], Cancel(cid=life.order.cid, ts=life.canceling)))
+        return [what for _, what in sorted(sends, key=lambda send: send[0])]
+
+    @property
+    def leaving(self) -> bool:
+        return any(s.leaving for s in self.slots.values())
 
     def booked(self) -> Booked:
         held = tuple(Lot(slot=s, qty=Shares(p.qty), price=Micros(0)) for s, p in sorted(self.book.positions.items()))
         entering = tuple(
             Lot(slot=x.order.slot, qty=Shares(x.order.qty - x.filled), price=x.order.mark)
             for x in self.lives.values()
-            if x.order.role is Role.ENTRY
+            if x.open and x.order.role is Role.ENTRY
         )
         return Booked(cash=Micros(self.book.cash), held=held, entering=entering, grants=self.grants)
 
@@ -196,7 +211,8 @@ class Desk:
         self.slots = aims
         for life in lives:
             self.lives[life.order.cid] = life
-            self._take(life)
+            if life.open:
+                self._take(life)
 
     # -- the rest is ours
 
@@ -219,8 +235,11 @@ class Desk:
 
     def _leave(self, slot: int, ts: Nanos, plan: Plan) -> None:
         s = self._slot(slot)
-        if not s.leaving and (self.book.held(slot) or s.entry):
-            self._aim(slot, ts, plan, leaving=True)
+        if self.book.held(slot) or s.entry:
+            if s.rejected >= RETRIES:
+                s.rejected = 0  # asked for anew, it is tried anew
+            if not s.leaving:
+                self._aim(slot, ts, plan, leaving=True)
             self._advance(slot, ts, plan)
 
     def _raise(self, slot: int, stop: Micros, ts: Nanos, plan: Plan) -> None:
@@ -251,6 +270,9 @@ class Desk:
             self._cancel(self.lives[s.entry], ts, plan)
         elif s.moving or s.exit:
             return
+        elif held and not self._bar and self._opens(ts) > ts:
+            plan.wake = self._opens(ts)  # until then the stop stays, for nothing else would protect us
+            self._protect(slot, s, held, ts, plan)
         elif s.stop and not self._bar:
             self._cancel(self.lives[s.stop], ts, plan)
         elif held:
@@ -331,7 +353,8 @@ class Desk:
     def _closed(self, life: Life) -> None:
         """A terminal order gives its place free; a stop that was replaced, to its successor."""
         s, cid = self._slot(life.order.slot), life.order.cid
-        del self.lives[cid]
+        if life.canceling is None:
+            del self.lives[cid]
         if s.entry == cid:
             s.entry = None
         elif s.exit == cid:

@@ -11,7 +11,7 @@ from fluxhero.core import journal
 from fluxhero.core.calendar import Calendar, Session
 from fluxhero.core.ladder import BITS, RUNGS, Rung, Trip
 from fluxhero.kernel import codes
-from fluxhero.kernel.risk import admitted, marked, watched
+from fluxhero.kernel.risk import admitted, marked, rolled, watched
 from fluxhero.kernel.state import ACCOUNT
 from fluxhero.messages import (
     SECOND,
@@ -53,6 +53,12 @@ def account(cash: Micros) -> Array:
     return a
 
 
+def _session(sealed: Sealed) -> int:
+    """The session of its bars; -1 outside of all."""
+    bars = sealed.bars
+    return int(bars["session"][bars["ts"] != 0].max(initial=-1))
+
+
 class Risk:
     def __init__(
         self, account: Array, params: Array, symbols: int, model: Model, calendar: Calendar, auto_release: bool
@@ -69,6 +75,7 @@ class Risk:
         self._tripped = False  # since the last grant
         self._pending: dict[int, Entry] = {}  # granted, and not yet in the book
         self._session: Session | None = None
+        self._day = int(account["session"][0])
         self._factors = (1.0, float(params["rules"]["stop_atr"][0]))
         self.account["trail"] = self._factors[1] if account["trail"][0] == 0.0 else account["trail"]
         self._factors = (float(account["sizing"][0]), float(account["trail"][0]))
@@ -91,12 +98,9 @@ class Risk:
         """The watch, once per bar time and before any decision."""
         ruling = Ruling([])
         self.on_closes(sealed)
-        session = int(sealed.bars["session"].max())
-        a = self.account[0]
+        session = _session(sealed)
         if session >= 0:
-            if session != a["session"] and self._auto and a["trips"] & codes.DAY_LOSS:
-                opens = self._calendar.sessions[session].open
-                ruling.rows += self._release(Trip.DAY_LOSS, "script", "a new session", opens)
+            ruling.rows += self._roll(session)
             tripped = watched(self.account, self.equity(), session, sealed.ts, self._params)
             ruling.rows += self._trips(tripped, sealed.ts)
             self._tripped = bool(tripped)
@@ -108,8 +112,7 @@ class Risk:
         ts, ruling = m.sealed.ts, Ruling([])
         self._reserve()
         held = [lot.slot for lot in self.book.held]
-        in_session = int(m.sealed.bars["session"].max()) >= 0
-        exits: list[int] = held if self.rung is Rung.FLATTEN and in_session else []
+        exits: list[int] = held if self.rung is Rung.FLATTEN and _session(m.sealed) >= 0 else []
         for s in m.signals:
             if not s.entry and s.slot not in exits:
                 exits += self._exit(s, ts, ruling.rows)
@@ -121,20 +124,20 @@ class Risk:
         )  # fmt: skip
         self._granted += 1
         self._tripped = False
-        self._pending = {e.slot: e for e in entries}
+        self._pending.update({e.slot: e for e in entries})
         return granted, ruling
 
     def on_quote(self, q: Quote, judge: bool = True) -> Ruling | None:
-        """A mark, where it is of something held and the session is on."""
+        """The first of a session begins its day; of something held, it is a mark."""
         self._quotes[q.slot], self._stream = q, q.ts
-        if not (judge and q.usable and self.book.held and self._trading(q.ts)):
+        if not (judge and self._trading(q.ts)):
             return None
-        if all(lot.slot != q.slot for lot in self.book.held):
-            return None
-        tripped = marked(self.account, self.equity(q.ts), q.ts, self._params)
-        if not tripped:
-            return None
-        return self._act(self._trips(tripped, q.ts), q.ts)
+        rows = self._roll(self._session.index) if self._session else []
+        if q.usable and any(lot.slot == q.slot for lot in self.book.held):
+            tripped = marked(self.account, self.equity(q.ts), q.ts, self._params)
+            if tripped:
+                return self._act([*rows, *self._trips(tripped, q.ts)], q.ts)
+        return Ruling(rows) if rows else None
 
     # -- commands
 
@@ -170,6 +173,16 @@ class Risk:
         if s is None or not s.open <= ts < s.close:
             s = self._session = self._calendar.at(ts)
         return s is not None
+
+    def _roll(self, session: int) -> list[journal.Row]:
+        """A new session: its day begins, and the scripted operator lets go of yesterday's loss."""
+        if session == self._day:
+            return []
+        self._day = session
+        rolled(self.account, session)
+        if not (self._auto and self._held(Trip.DAY_LOSS)):
+            return []
+        return self._release(Trip.DAY_LOSS, "script", "a new session", self._calendar.sessions[session].open)
 
     def _watched(self, sealed: Sealed) -> Watched:
         return Watched(sealed=sealed, equity=self.equity(), cash=self.book.cash, trail=self._factors[1])

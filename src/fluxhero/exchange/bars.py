@@ -8,8 +8,10 @@ from fluxhero.messages import Array, Bars, Cid, Event, Micros, Nanos, Order, Qua
 
 
 class BarVenue(Venue):
-    def __init__(self, snapshot: Snapshot, fee: Micros, regular: Callable[[Nanos], bool], params: Array) -> None:
-        super().__init__(snapshot, fee, regular)
+    def __init__(
+        self, snapshot: Snapshot, fee: Micros, session: Callable[[Nanos], object | None], params: Array
+    ) -> None:
+        super().__init__(snapshot, fee, session)
         self._params = params
 
     def event(self, e: Event) -> list[Update]:

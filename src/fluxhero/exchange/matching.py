@@ -36,13 +36,13 @@ class Snapshot(msgspec.Struct):
 class Venue:
     """Matches orders against the tape. Every call gives the updates that it caused, in order."""
 
-    def __init__(self, snapshot: Snapshot, fee: Micros, regular: Callable[[Nanos], bool]) -> None:
-        """`fee` per share; `regular`: is a time within a regular session?"""
+    def __init__(self, snapshot: Snapshot, fee: Micros, session: Callable[[Nanos], object | None]) -> None:
+        """`fee` per share; `session`: the regular session that a time lies in."""
         self.cash = snapshot.cash
         self.positions = dict(snapshot.positions)
         self.resting = {r.order.cid: r for r in snapshot.resting}
         self._seq, self._executions = snapshot.seq, snapshot.executions
-        self._fee, self._regular = fee, regular
+        self._fee, self._session = fee, session
         self._out: list[Update] = []
 
     def snapshot(self) -> Snapshot:
@@ -84,7 +84,7 @@ class Venue:
         if old is not None:
             del self.resting[old.order.cid]
             self._say(old.order.cid, Says.REPLACED, now)
-        self.resting[o.cid] = Resting(order=o)
+        self.resting[o.cid] = Resting(order=o, triggered=old is not None and old.triggered)
         self._say(o.cid, Says.ACCEPTED, now)
 
     def _free(self, o: Order) -> int:

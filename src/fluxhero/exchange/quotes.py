@@ -7,8 +7,8 @@ from fluxhero.messages import Event, Micros, Nanos, Order, Quote, Shares, Side, 
 
 
 class QuoteVenue(Venue):
-    def __init__(self, snapshot: Snapshot, fee: Micros, regular: Callable[[Nanos], bool]) -> None:
-        super().__init__(snapshot, fee, regular)
+    def __init__(self, snapshot: Snapshot, fee: Micros, session: Callable[[Nanos], object | None]) -> None:
+        super().__init__(snapshot, fee, session)
         self._quotes: dict[int, Quote] = {}
         self._taken: dict[int, list[int]] = {}  # of the quote, [bought, sold]
         self._busy = {r.order.slot for r in self.resting.values()}
@@ -33,7 +33,7 @@ class QuoteVenue(Venue):
                 return []
             self._taken[e.slot] = [0, 0]
             self._work(e.slot, e.ts)
-        elif isinstance(e, Trade) and e.slot in self._busy and self._regular(e.ts):
+        elif isinstance(e, Trade) and e.slot in self._busy and self._session(e.ts) is not None:
             self._trigger(e)
         return self._take()
 
@@ -60,7 +60,8 @@ class QuoteVenue(Venue):
     def _work(self, slot: int, now: Nanos) -> None:
         """Market orders, oldest first, against what the quote still shows."""
         q = self._quotes.get(slot)
-        if q is None or not q.usable or not self._regular(q.ts) or not self._regular(now):
+        session = self._session(now)
+        if q is None or not q.usable or session is None or session != self._session(q.ts):
             return
         taken = self._taken.setdefault(slot, [0, 0])
         for r in [r for r in self.resting.values() if r.order.slot == slot and r.at_market]:

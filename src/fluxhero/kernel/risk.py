@@ -38,13 +38,25 @@ def judge(a: Rec, p: Rec, ts: int) -> int:
     return strike(a, p, ts, over, DAY_LOSS * (lost > 2.0) + DRAWDOWN * (drawn > 2.0))
 
 
+@step
+def roll(a: Rec, session: int, equity: int) -> None:
+    """A new day counts from the last seal of the session before; the first one from what there is."""
+    if session != a.session:
+        a.day_base = a.last if a.session >= 0 else equity
+        a.session, a.strikes = session, 0
+
+
+@entry
+def rolled(account: Array, session: int) -> None:
+    """The first event of a session."""
+    roll(account[0], session, account[0].equity)
+
+
 @entry
 def watched(account: Array, equity: int, session: int, ts: int, params: Array) -> int:
     """The seal of one bar time, equity in micro-dollars: session roll, peaks, factors, limits. Newly tripped bits."""
     a, p = account[0], params[0].rules
-    if session != a.session:
-        a.day_base = a.last if a.session >= 0 else equity
-        a.session, a.strikes = session, 0
+    roll(a, session, equity)
     a.equity = a.last = equity
     a.peak, a.crest = max(a.peak, equity), max(a.crest, equity)
     factors(a, p)

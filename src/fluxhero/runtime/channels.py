@@ -85,10 +85,6 @@ def box(size: int, traffic: Traffic) -> tuple[Outbox[Any], Inbox[Any]]:
     return Outbox(sender, traffic), Inbox(receiver, traffic)
 
 
-class NoReply(Exception):
-    """The actor left before it answered."""
-
-
 class Ask(Generic[M]):
     """A question with the channel for its answer."""
 
@@ -108,11 +104,8 @@ class Ask(Generic[M]):
 
 
 async def ask(inbox: Outbox[Any], question: Any) -> Any:
-    """Sends a question and waits for the answer."""
+    """Sends a question and waits for the answer; should the other crash, so do we all."""
     reply, answer = trio.open_memory_channel[Any](1)
     with answer:
         await inbox.send(Ask(question, reply))
-        try:
-            return await answer.receive()
-        except trio.EndOfChannel:
-            raise NoReply(type(question).__name__) from None
+        return await answer.receive()

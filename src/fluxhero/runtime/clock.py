@@ -19,30 +19,34 @@ class Due:
 
 
 class DrivenClock:
-    """Time stands still until `advance` or `fire`; nothing else moves it, and never backwards."""
+    """Time stands still until `advance` or `fire`; nothing else moves it, and never backwards.
+
+    Timers of one time go by rank, then in the order of their setting.
+    """
 
     def __init__(self) -> None:
         self._now = Nanos(0)
-        self._heap: list[tuple[Nanos, int, Due]] = []
+        self._heap: list[tuple[Nanos, int, int, Due]] = []
         self._order = itertools.count()
 
     def now(self) -> Nanos:
         return self._now
 
-    def at(self, when: Nanos, call: Callable[[], None]) -> Due:
+    def at(self, when: Nanos, call: Callable[[], None], rank: int = 1) -> Due:
         due = Due(when, call)
-        heapq.heappush(self._heap, (when, next(self._order), due))
+        heapq.heappush(self._heap, (when, rank, next(self._order), due))
         return due
 
     def next(self) -> Nanos | None:
         """When the next timer is due."""
-        while self._heap and self._heap[0][2].call is None:
+        while self._heap and self._heap[0][-1].call is None:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def fire(self) -> None:
         """Moves on to the next timer and calls it; one that is overdue is called now."""
-        when, _, due = heapq.heappop(self._heap)
+        self.next()
+        when, _, _, due = heapq.heappop(self._heap)
         self.advance(when)
         if due.call is not None:
             due.call()

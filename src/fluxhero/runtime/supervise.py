@@ -62,7 +62,7 @@ async def family(children: list[Child]) -> None:
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
-        raise first from None
+        raise first from first.__cause__
 
 
 async def supervise(life: Callable[[], Awaitable[None]], budget: RestartBudget) -> None:

@@ -93,9 +93,7 @@ def export(reader: Reader, store: ParquetStore, timeframe: str) -> None:
 
 def seals(reader: Reader) -> Iterator[journal.Seal]:
     for (body,) in reader.db.execute("SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq"):
-        seal = journal.decode(body)
-        assert isinstance(seal, journal.Seal)
-        yield seal
+        yield journal.read(journal.Seal, body)
 
 
 def _bars(reader: Reader, timeframe: str) -> Iterator[tuple[Any, ...]]:
@@ -108,9 +106,7 @@ def _bars(reader: Reader, timeframe: str) -> Iterator[tuple[Any, ...]]:
 
 def _decisions(reader: Reader) -> Iterator[tuple[Any, ...]]:
     for body, judged in reader.db.execute("SELECT body, judged FROM decisions ORDER BY n"):
-        d, j = journal.decode(body), journal.decode(judged) if judged else None
-        assert isinstance(d, journal.Decided)
-        assert j is None or isinstance(j, journal.Judged)
+        d, j = journal.read(journal.Decided, body), journal.read(journal.Judged, judged) if judged else None
         refused = j is not None and j.gate != codes.OPEN
         by = j if j is not None and refused else d
         outcome = "refusal" if refused else OUTCOMES[d.action]

@@ -51,8 +51,7 @@ class Reader:
 
     def opened(self) -> journal.Opened | None:
         row = self.db.execute("SELECT body FROM journal WHERE seq = 1").fetchone()
-        first = journal.decode(row[0]) if row else None
-        return first if isinstance(first, journal.Opened) else None
+        return journal.read(journal.Opened, row[0]) if row else None
 
     def head(self) -> tuple[int, str]:
         """Rows in the journal, and the hash of the last."""
@@ -75,8 +74,7 @@ class Reader:
         for (body,) in self.db.execute("SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq DESC"):
             if slots <= closes.keys():
                 break
-            seal = journal.decode(body)
-            assert isinstance(seal, journal.Seal)
+            seal = journal.read(journal.Seal, body)
             closes.update(
                 {b.slot: micros(b.close) for b in seal.bars if b.quality == Quality.FULL and b.slot not in closes}
             )
@@ -160,18 +158,15 @@ class Reader:
         row = self.db.execute(sql, values).fetchone()
         if row is None:
             return self._held(symbol, slot, values[-1] if time else None)
-        decided = journal.decode(row[0])
-        judged = journal.decode(row[1]) if row[1] else None
-        assert isinstance(decided, journal.Decided)
-        assert judged is None or isinstance(judged, journal.Judged)
+        decided = journal.read(journal.Decided, row[0])
+        judged = journal.read(journal.Judged, row[1]) if row[1] else None
         return {"symbol": symbol, "time": when(decided.ts), "why": sentence(symbol, decided, judged)}
 
     def _held(self, symbol: str, slot: int, ts: int | None) -> Answer:
         if ts is None:
             return {"symbol": symbol, "time": None, "why": f"{symbol}: nothing has been sought yet."}
         row = self.db.execute("SELECT body FROM journal WHERE kind = 'seal' AND ts = ?", (ts,)).fetchone()
-        seal = journal.decode(row[0]) if row else None
-        for bar in seal.bars if isinstance(seal, journal.Seal) else ():
+        for bar in journal.read(journal.Seal, row[0]).bars if row else ():
             if bar.slot == slot:
                 what = ACTIONS[bar.code] if bar.quality == 1 else "the bar lies outside the regular session"
                 return {"symbol": symbol, "time": when(Nanos(ts)), "why": f"{symbol} {when(Nanos(ts))}: {what}."}

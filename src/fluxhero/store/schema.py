@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fluxhero.core import journal as j
-from fluxhero.messages import Side
+from fluxhero.messages import Says, Side
 
 VERSION = 1
 
@@ -16,9 +16,10 @@ CREATE TABLE states (name TEXT PRIMARY KEY, count INTEGER NOT NULL, blob BLOB NO
 CREATE TABLE account (id INTEGER PRIMARY KEY CHECK (id = 1), cash INTEGER NOT NULL, settings TEXT NOT NULL) STRICT;
 CREATE TABLE orders (n INTEGER PRIMARY KEY, cid TEXT UNIQUE NOT NULL, ts INTEGER NOT NULL, slot INTEGER NOT NULL,
   role TEXT NOT NULL, side INTEGER NOT NULL, type TEXT NOT NULL, qty INTEGER NOT NULL, stop INTEGER NOT NULL,
-  state TEXT NOT NULL, filled INTEGER NOT NULL DEFAULT 0, paid INTEGER NOT NULL DEFAULT 0, canceling INTEGER,
-  reason TEXT NOT NULL DEFAULT '', updated INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
-CREATE INDEX orders_open ON orders (n) WHERE state IN ('sent', 'live', 'partial');
+  state TEXT NOT NULL, filled INTEGER NOT NULL DEFAULT 0, paid INTEGER NOT NULL DEFAULT 0,
+  canceling INTEGER, asked INTEGER, -- the time and the row of a cancel that has no answer
+   reason TEXT NOT NULL DEFAULT '', updated INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE INDEX orders_open ON orders (n) WHERE state IN ('sent', 'live', 'partial') OR canceling IS NOT NULL;
 CREATE TABLE fills (n INTEGER PRIMARY KEY, cid TEXT NOT NULL, exec_id TEXT NOT NULL, ts INTEGER NOT NULL,
   at INTEGER NOT NULL, slot INTEGER NOT NULL, role TEXT NOT NULL, side INTEGER NOT NULL, price INTEGER NOT NULL,
   qty INTEGER NOT NULL, fee INTEGER NOT NULL, UNIQUE (cid, exec_id)) STRICT;
@@ -39,8 +40,6 @@ CREATE TABLE runs (n INTEGER PRIMARY KEY, pid INTEGER NOT NULL, host TEXT NOT NU
 """
 
 Statement = tuple[str, tuple[Any, ...]]
-
-EVIDENCE = "UPDATE orders SET state = ?, reason = ?, updated = ?, canceling = CASE WHEN ? THEN NULL ELSE canceling END"
 
 
 def project(seq: int, row: j.Row) -> Iterator[Statement]:
@@ -83,12 +82,15 @@ def _orders(seq: int, row: j.Row) -> Iterator[Statement]:
                 (seq, o.cid, o.ts, o.slot, o.role, int(o.side), o.type, o.qty, o.stop, o.ts, j.encode(row)),
             )
         case j.Canceling():
-            yield "UPDATE orders SET canceling = ? WHERE cid = ?", (row.ts, row.cid)
+            yield "UPDATE orders SET canceling = ?, asked = ? WHERE cid = ?", (row.ts, seq, row.cid)
         case j.Aim():
             yield "INSERT OR REPLACE INTO aims VALUES (?, ?, ?)", (row.slot, row.leaving, row.stop)
         case j.Evidence():
-            refused = row.says == "cancel_rejected"
-            yield EVIDENCE + " WHERE cid = ?", (row.state, row.reason, row.ts, refused, row.cid)
+            yield "UPDATE orders SET state = ?, updated = ? WHERE cid = ?", (row.state, row.ts, row.cid)
+            if row.says in (Says.CANCELED, Says.CANCEL_REJECTED):
+                yield "UPDATE orders SET canceling = NULL WHERE cid = ?", (row.cid,)
+            if row.says is not Says.CANCEL_REJECTED:
+                yield "UPDATE orders SET reason = ? WHERE cid = ?", (row.reason, row.cid)
         case j.Filled():
             yield from _filled(seq, row)
 

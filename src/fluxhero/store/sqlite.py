@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +16,11 @@ from fluxhero.core import journal
 from fluxhero.core.book import Position
 from fluxhero.core.orders import OPEN, Life, Slot
 from fluxhero.core.orders import State as OrderState
-from fluxhero.messages import Micros, Nanos, Shares, State, Traded
+from fluxhero.messages import Micros, Nanos, Quality, Shares, State, Traded
 from fluxhero.store import schema
 
 FILE = "fluxhero.sqlite"
+REACH = 20  # how many times as far back as usual a restart looks for full bars
 
 
 class StoreError(Exception):
@@ -51,11 +53,10 @@ def migrate(db: sqlite3.Connection, path: Path, tables: str, version: int) -> No
         raise StoreError(f"{path} is damaged ({verdict}): restore it from a backup; it is never overwritten")
 
 
-def _named(error: BaseException, path: Path) -> BaseException:
-    """What SQLite or msgspec say of a file that they cannot use, with its name and what to do."""
+def _rename(error: BaseException, path: Path) -> None:
+    """Raises what SQLite or msgspec say of a file that they cannot use with its name and what to do."""
     if isinstance(error, sqlite3.Error | msgspec.MsgspecError | UnicodeDecodeError):
-        return StoreError(f"{path} is no usable state ({error}): restore it from a backup")
-    return error
+        raise StoreError(f"{path} is no usable state ({error}): restore it from a backup") from error
 
 
 class Lock:
@@ -77,6 +78,7 @@ class Restored(msgspec.Struct):
     """What a former life left behind."""
 
     opened: journal.Opened | None
+    last: Nanos  # the newest row's time
     settings: str
     cash: Micros
     positions: dict[int, Position]
@@ -107,7 +109,8 @@ class SQLiteStore:
             self.seq, self.head = self._verified()
         except BaseException as e:
             self._lock.release()
-            raise _named(e, directory / FILE) from e
+            _rename(e, directory / FILE)
+            raise
 
     def __enter__(self) -> SQLiteStore:
         return self
@@ -172,16 +175,18 @@ class SQLiteStore:
         try:
             return self._restored(keep)
         except Exception as e:
-            raise _named(e, self.directory / FILE) from e
+            _rename(e, self.directory / FILE)
+            raise
 
     def _restored(self, keep: int) -> Restored:
         db = self.db
         row = db.execute("SELECT body FROM journal WHERE seq = 1").fetchone()
-        opened = journal.decode(row[0]) if row else None
+        opened = journal.read(journal.Opened, row[0]) if row else None
         cash, settings = db.execute("SELECT cash, settings FROM account").fetchone() or (0, "")
         cursors = dict(db.execute("SELECT name, position FROM cursors"))
         return Restored(
-            opened=opened if isinstance(opened, journal.Opened) else None,
+            opened=opened,
+            last=Nanos(db.execute("SELECT coalesce(max(ts), 0) FROM journal").fetchone()[0]),
             settings=settings,
             cash=Micros(cash),
             positions={slot: Position(*rest) for slot, *rest in db.execute("SELECT * FROM positions")},
@@ -227,13 +232,21 @@ class SQLiteStore:
 
     def _lives(self) -> Iterator[Life]:
         states = ", ".join(f"'{s}'" for s in sorted(OPEN))
-        sql = f"SELECT body, state, filled, canceling FROM orders WHERE state IN ({states}) ORDER BY n"
-        for body, state, filled, canceling in self.db.execute(sql):
-            intent = journal.decode(body)
-            assert isinstance(intent, journal.Intent)
-            yield Life(order=intent.order, state=OrderState(state), filled=filled, canceling=canceling)
+        sql = (
+            "SELECT body, state, filled, canceling, n, coalesce(asked, 0) FROM orders"
+            f" WHERE state IN ({states}) OR canceling IS NOT NULL ORDER BY n"
+        )
+        for body, state, filled, canceling, n, asked in self.db.execute(sql):
+            order = journal.read(journal.Intent, body).order
+            yield Life(order=order, state=OrderState(state), filled=filled, canceling=canceling, places=(n, asked))
 
     def _seals(self, keep: int) -> list[journal.Seal]:
-        sql = "SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq DESC LIMIT ?"
-        seals = [journal.decode(body) for (body,) in self.db.execute(sql, (keep,))]
-        return [s for s in reversed(seals) if isinstance(s, journal.Seal)]
+        """As many as it takes for `keep` full bars of every symbol, within reason."""
+        seals: list[journal.Seal] = []
+        full: Counter[int] = Counter()
+        for (body,) in self.db.execute("SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq DESC"):
+            seals.append(journal.read(journal.Seal, body))
+            full.update(bar.slot for bar in seals[-1].bars if bar.quality == Quality.FULL)
+            if (full and min(full.values()) >= keep) or len(seals) >= REACH * keep:
+                break
+        return seals[::-1]

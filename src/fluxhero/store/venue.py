@@ -55,12 +55,15 @@ class VenueLedger:
     ) -> None:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
-        db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (cursor, msgspec.msgpack.encode(state)))
-        db.executemany("INSERT INTO arrivals VALUES (?)", [(key,) for key in arrived])
-        db.executemany(
-            "INSERT INTO updates VALUES (?, ?, ?)", [(u.seq, event, msgspec.msgpack.encode(u)) for u in updates]
-        )
-        db.execute("COMMIT")
+        try:
+            db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (cursor, msgspec.msgpack.encode(state)))
+            db.executemany("INSERT INTO arrivals VALUES (?)", [(key,) for key in arrived])
+            said = [(u.seq, event, msgspec.msgpack.encode(u)) for u in updates]
+            db.executemany("INSERT INTO updates VALUES (?, ?, ?)", said)
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
         self.arrivals.update(arrived)
         self.cursor = cursor
 
