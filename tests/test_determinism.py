@@ -71,9 +71,7 @@ def test_speed_only_delays(data: Path, tmp_path: Path, symbols: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
-def test_other_scheduler_seeds_give_the_same_orders_fills_and_positions(
-    data: Path, tmp_path: Path, seed: int
-) -> None:
+def test_other_scheduler_seeds_give_the_same_orders_fills_and_positions(data: Path, tmp_path: Path, seed: int) -> None:
     for symbols in ("AAA,BBB", "CCC,DDD"):
         first = replayed(data, tmp_path / f"{symbols}-0", symbols)
         other = replayed(data, tmp_path / f"{symbols}-{seed}", symbols, seed=seed)

@@ -68,7 +68,7 @@ def test_cash_recomputed_from_fills_alone_equals_both_ledgers(replay: Path, summ
 
 def test_every_fill_lies_inside_the_quote_that_it_met(replay: Path, data_dir: Path) -> None:
     fills, orders = columns(replay / "out" / "fills.parquet"), columns(replay / "out" / "orders.parquet")
-    by = {cid: (symbol, side) for cid, symbol, side in zip(orders["cid"], orders["symbol"], orders["side"], strict=True)}
+    by = dict(zip(orders["cid"], zip(orders["symbol"], orders["side"], strict=True), strict=True))
     quotes = {s: columns(data_dir / f"{s}_quotes.parquet") for s in ("IBM", "AIG")}
     for i, cid in enumerate(fills["cid"]):
         symbol, side = by[cid]
@@ -91,8 +91,9 @@ def test_the_metronome_keeps_the_orders_busy(replay: Path, summary: Any) -> None
 
 def test_why_explains_an_entry_and_a_refusal_in_one_sentence_each(replay: Path) -> None:
     decisions = columns(replay / "out" / "decisions.parquet")
-    entries = [w for w, o in zip(decisions["why"], decisions["outcome"], strict=True) if o == "signal" and "bought" in w]
-    refusals = [w for w, o in zip(decisions["why"], decisions["outcome"], strict=True) if o == "refusal"]
+    said = list(zip(decisions["why"], decisions["outcome"], strict=True))
+    entries = [why for why, outcome in said if outcome == "signal" and "bought" in why]
+    refusals = [why for why, outcome in said if outcome == "refusal"]
     assert entries
     for sentence in entries + refusals:
         assert re.fullmatch(r"[A-Z]+ \d{4}-\d\d-\d\d \d\d:\d\d:\d\d ET: .+[.]", sentence)

@@ -21,6 +21,9 @@ Factor = Annotated[float, Meta(gt=0.0, le=100.0)]
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
 
+StrategyName = Literal["dual_mode", "metronome"]
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file."""
 
@@ -75,7 +78,7 @@ class Metronome(Section, frozen=True, kw_only=True):
 
 
 class Strategy(Section, frozen=True, kw_only=True):
-    name: Literal["dual_mode", "metronome"] = "dual_mode"
+    name: StrategyName = "dual_mode"
     dual_mode: DualMode = DualMode()
     metronome: Metronome = Metronome()
 

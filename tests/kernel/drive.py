@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pyarrow.parquet as pq
 
-from fluxhero.config import Config, Strategy
+from fluxhero.config import Config, Strategy, StrategyName
 from fluxhero.feeds.files import Timeframe
 from fluxhero.kernel.codes import ENTER, EXIT
 from fluxhero.kernel.compile import entry
@@ -20,7 +20,7 @@ from fluxhero.replay import STRATEGIES, parameters
 SESSION = 390  # minutes
 
 
-def rules(strategy: str = "dual_mode", model: Model = Model.BAR, timeframe: Timeframe = Timeframe.M1) -> Array:
+def rules(strategy: StrategyName = "dual_mode", model: Model = Model.BAR, timeframe: Timeframe = Timeframe.M1) -> Array:
     """PARAMS as the defaults of config.toml make them."""
     return parameters(Config(strategy=Strategy(name=strategy)), model, timeframe)
 
@@ -29,7 +29,7 @@ def fresh(strategy: str = "dual_mode", symbols: int = 1) -> Array:
     return np.zeros(symbols, row(STRATEGIES[strategy].OWN))
 
 
-def thinker(strategy: str = "dual_mode") -> "Thinker":
+def thinker(strategy: StrategyName = "dual_mode") -> "Thinker":
     return Thinker(STRATEGIES[strategy], rules(strategy))
 
 

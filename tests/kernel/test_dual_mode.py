@@ -5,10 +5,10 @@ import pytest
 
 from fluxhero.kernel.codes import ENTER, EXIT, GAP, HOLD, HOURS, NEUTRAL, OPEN, REFUSED, REVERSION, TREND
 from fluxhero.kernel.compile import entry
-from fluxhero.kernel.dual_mode import decide
+from fluxhero.kernel.dual_mode import decide, remember
 from fluxhero.kernel.state import Array
 from fluxhero.kernel.think import took
-from tests.kernel.drive import bars_of, fields, fresh, rules, thinker
+from tests.kernel.drive import bars_of, fields, fresh, rules, thinker, walk
 
 USD = 1_000_000
 PARAMS = rules()
@@ -22,6 +22,7 @@ LEFT_TREND, LEFT_REVERSION = HELD | {"action": EXIT, "mode": TREND}, HELD | {"ac
 @entry
 def _decide(rows: Array, bars: Array, params: Array, stop_atr: float) -> None:
     decide(rows[0], bars[0], params[0], stop_atr)
+    remember(rows[0], bars[0], params[0])
 
 
 def bar(close: float, high: float | None = None) -> Array:
@@ -147,6 +148,32 @@ def test_leaving_is_a_state_and_is_said_until_the_position_is_flat() -> None:
 
 def test_a_trend_position_knows_no_exit_of_mean_reversion() -> None:
     assert decided(holding(TREND, rsi=95.0), bar(100.0)) == HELD
+
+
+def test_a_close_is_remembered_from_before_the_first_decision_and_over_a_flat_window() -> None:
+    bars, rows, think = walk(3, 200), fresh(), thinker()
+    for name in ("open", "high", "low", "close"):
+        bars[name][100:140] = bars["close"][100]
+    remembered, expected = [], []
+    for _ in think.trade(rows, bars[:, None]):
+        v = rows["reading"][0]
+        remembered.append(bool(rows["own"]["above"][0]))
+        expected.append(bool(v["close"] > v["kama"] + 0.5 * v["atr"]))
+    assert remembered == expected
+    assert (any(expected[14:63]), any(expected[100:140])) == (True, True)
+
+
+def test_the_first_bar_that_may_decide_enters_no_trend_that_the_bar_before_was_over_already() -> None:
+    over = 0
+    for seed in range(100):
+        bars, rows, think = walk(seed, 64, 100.0, 1e-3), fresh(), thinker()
+        list(think.trade(rows, bars[:63, None]))
+        was_over = bool(rows["own"]["above"][0])
+        think(rows, bars[63:])
+        entered_trend = rows["decision"][["action", "mode"]][0].item() == (ENTER, TREND)
+        over += was_over
+        assert not (was_over and entered_trend and not rows["regime"]["changed"][0])
+    assert over > 10
 
 
 # -- mean reversion

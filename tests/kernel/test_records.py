@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import pytest
 
+from fluxhero.config import StrategyName
 from fluxhero.kernel import compile as compiler
 from fluxhero.kernel import dual_mode, metronome, state
 from fluxhero.kernel.state import Array
@@ -64,7 +65,7 @@ def test_every_default_of_a_strategy_is_a_parameter_of_it() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["dual_mode", "metronome"])
-def test_the_configured_defaults_are_the_strategys_own(strategy: str) -> None:
+def test_the_configured_defaults_are_the_strategys_own(strategy: StrategyName) -> None:
     own, module = rules(strategy)["own"][0], {"dual_mode": dual_mode, "metronome": metronome}[strategy]
     assert {name: own[name].item() for name in own.dtype.names} == module.DEFAULTS
 

@@ -5,30 +5,32 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from fluxhero.config import StrategyName
 from fluxhero.kernel.state import Array
 from fluxhero.messages import Quality
 from tests.kernel.drive import fresh, observed, thinker, walk
 
 CUTS = [1, 10, 20, 27, 50, 62, 63, 64, 65, 128, 255, 256, 257, 300, 511, 512, 513, 768, 1023, 1024, 1025]
 BARS = 1200
+Run = tuple[StrategyName, Array, list[tuple[list[int], bytes]]]  # its bars, and what came of each bar time
 
 
-def life(strategy: str, rows: Array, tape: Array) -> Iterator[tuple[list[int], bytes]]:
+def life(strategy: StrategyName, rows: Array, tape: Array) -> Iterator[tuple[list[int], bytes]]:
     """Each bar time's busy symbols and all that the kernel knows after it."""
     for busy in thinker(strategy).trade(rows, tape):
         yield busy, rows.tobytes()
 
 
 @pytest.fixture(scope="module", params=["dual_mode", "metronome"])
-def unbroken(request: pytest.FixtureRequest) -> tuple[str, Array, list[tuple[list[int], bytes]]]:
+def unbroken(request: pytest.FixtureRequest) -> Run:
     """Three symbols that trade, one of them with bars missing."""
-    strategy: str = request.param
+    strategy: StrategyName = request.param
     tape = np.stack([walk(seed, BARS, 20.0 * seed, 2e-3) for seed in (1, 2, 3)], axis=1)
     tape["quality"][7::11, 1] = Quality.NONE
     return strategy, tape, list(life(strategy, fresh(strategy, 3), tape))
 
 
-def test_the_run_that_is_compared_trades(unbroken: tuple[str, Array, list[tuple[list[int], bytes]]]) -> None:
+def test_the_run_that_is_compared_trades(unbroken: Run) -> None:
     strategy, _, days = unbroken
     held = np.array([np.frombuffer(state, fresh(strategy).dtype)["trade"]["qty"] for _, state in days])
     opened = (np.diff(held != 0, axis=0) & (held[1:] != 0)).sum(axis=0)
@@ -36,15 +38,13 @@ def test_the_run_that_is_compared_trades(unbroken: tuple[str, Array, list[tuple[
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_a_saved_row_continues_bit_for_bit(
-    unbroken: tuple[str, Array, list[tuple[list[int], bytes]]], cut: int
-) -> None:
+def test_a_saved_row_continues_bit_for_bit(unbroken: Run, cut: int) -> None:
     strategy, tape, days = unbroken
     restored = np.frombuffer(days[cut - 1][1], fresh(strategy).dtype).copy()
     assert list(life(strategy, restored, tape[cut:])) == days[cut:]
 
 
-def test_symbols_in_one_call_are_each_as_alone(unbroken: tuple[str, Array, list[tuple[list[int], bytes]]]) -> None:
+def test_symbols_in_one_call_are_each_as_alone(unbroken: Run) -> None:
     strategy, tape, days = unbroken
     size = fresh(strategy).dtype.itemsize
     for i in range(3):

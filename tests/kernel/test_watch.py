@@ -7,7 +7,7 @@ import pytest
 from fluxhero.core.risk import account
 from fluxhero.feeds.files import Timeframe
 from fluxhero.kernel.codes import DAY_LOSS, DRAWDOWN
-from fluxhero.kernel.risk import marked, watched
+from fluxhero.kernel.risk import marked, rolled, watched
 from fluxhero.kernel.state import Array
 from fluxhero.messages import MINUTE, SECOND, Micros, Model
 from tests.kernel.drive import fields, rules
@@ -89,6 +89,24 @@ def test_an_overnight_gap_belongs_to_the_new_day() -> None:
     a = opened()
     seals(a, [100_000, 100_000])
     assert seals(a, [96_500, 96_400], 1) == [0, DAY_LOSS]
+
+
+def test_a_day_rolls_at_its_first_event_even_before_a_seal() -> None:
+    a = opened()
+    assert seals(a, [100_000, 98_000, 96_500]) == [0, 0, 0]
+    rolled(a, 1)
+    assert marks(a, [(1000, 95_000), (1001, 93_700)]) == [0, 0]
+    assert (int(a["day_base"][0]), int(a["session"][0])) == (96_500 * USD, 1)
+    assert seals(a, [93_600, 93_600], 1, start=20) == [0, DAY_LOSS]
+
+
+def test_a_day_rolls_once() -> None:
+    a = opened()
+    seals(a, [100_000, 99_000])
+    rolled(a, 1)
+    before = a.tobytes()
+    rolled(a, 1)
+    assert a.tobytes() == before
 
 
 def test_the_first_session_begins_at_its_first_seal() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-import fluxhero.replay
+from fluxhero.kernel.think import build
 from fluxhero.runtime.supervise import GaveUp
 from tests.market import FIRST, write_bars, write_ticks
 from tests.simulation.world import Trace, scenario, simulate
@@ -45,8 +45,8 @@ def test_crashes_of_the_strategy_do_not_show(
         )
     whole = simulate(scenario(tmp_path, tmp_path / "whole", symbols), 0)
     assert len(whole.fills) >= 4
-    flaky = Flaky(fluxhero.replay.build, {1, 80, 96, 97})
-    monkeypatch.setattr(fluxhero.replay, "build", flaky)
+    flaky = Flaky(build, {1, 80, 96, 97})
+    monkeypatch.setattr("fluxhero.replay.build", flaky)
     crashed = simulate(scenario(tmp_path, tmp_path / "crashed", symbols), 0)
     assert flaky.calls > 97
     assert ended(crashed) == ended(whole)
@@ -54,7 +54,7 @@ def test_crashes_of_the_strategy_do_not_show(
 
 def test_too_many_crashes_give_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_bars(tmp_path, "CCC", 0, last=FIRST, minutes=30)
-    monkeypatch.setattr(fluxhero.replay, "build", Flaky(fluxhero.replay.build, set(range(100))))
+    monkeypatch.setattr("fluxhero.replay.build", Flaky(build, set(range(100))))
     with pytest.RaisesGroup(pytest.RaisesExc(GaveUp, match="more often than 5 times in 60 s")):
         simulate(scenario(tmp_path, tmp_path / "state", ("CCC",)), 0)
 

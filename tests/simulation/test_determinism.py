@@ -73,5 +73,5 @@ def test_the_alarm_rings() -> None:
     import time
 
     namespace = {"__name__": "fluxhero.core.culprit", "time": time}
-    with alarmed(), pytest.raises(Escaped, match="fluxhero.core.culprit called time.time"):
+    with alarmed(), pytest.raises(Escaped, match=r"fluxhero\.core\.culprit called time\.time"):
         exec("time.time()", namespace)

@@ -149,7 +149,8 @@ def test_the_state_is_the_owners_alone(tmp_path: Path) -> None:
 
 def test_a_new_state_is_empty(tmp_path: Path) -> None:
     assert restored(tmp_path, 0) == Restored(
-        opened=None, last=Nanos(0), settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0, fills=0, tape=0,
+        opened=None, last=Nanos(0), settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0,
+        fills=0, tape=0,
         updates=0, states={}, seals=[],
     )  # fmt: skip
 

@@ -47,13 +47,21 @@ def manage(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> None:
 
 
 @step
+def above(row: Rec, bar: Rec, p: Rec) -> bool:
+    return bool(bar.close > row.reading.kama + p.own.enter_atr * row.reading.atr)
+
+
+@step
+def remember(row: Rec, bar: Rec, p: Rec) -> None:
+    row.own.above = above(row, bar, p)
+
+
+@step
 def decide(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> None:
     """One sealed bar to one decision; the common bar costs two comparisons."""
-    v, own = row.reading, row.own
-    above = bar.close > v.kama + p.own.enter_atr * v.atr
-    fresh = (own.above == 0) | ((row.regime.changed == 1) & (row.regime.now == TREND))
-    own.above = above
-    cross = above & fresh & (v.slope > 0.0)
+    v = row.reading
+    fresh = (row.own.above == 0) | ((row.regime.changed == 1) & (row.regime.now == TREND))
+    cross = above(row, bar, p) & fresh & (v.slope > 0.0)
     dip = (v.rsi < p.own.oversold) & (bar.close <= v.mid - p.own.width * v.sd)
     if row.trade.qty != 0:
         manage(row, bar, p, stop_atr)

@@ -19,6 +19,11 @@ def decide(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> None:
 
 
 @step
+def remember(row: Rec, bar: Rec, p: Rec) -> None:
+    """What the strategy keeps of every bar, asked to decide or not; most keep nothing."""
+
+
+@step
 def flat(v: Rec) -> bool:
     """A window without movement says nothing: no deviation, RSI 0/0 or R2 NaN."""
     return bool((v.sd <= 1e-9 * v.close) | (v.rsi != v.rsi) | (v.r2 != v.r2))
@@ -41,6 +46,7 @@ def think_one(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> bool:
         d.action = FLAT
     else:
         decide(row, bar, p, stop_atr)
+    remember(row, bar, p)
     return bool(d.action | d.raised)
 
 
@@ -63,4 +69,5 @@ def took(rows: Array, i: int, qty: int, price: int) -> None:
 def build(strategy: Any) -> Callable[..., int]:
     """`think` for one strategy module."""
     name = strategy.__name__.rsplit(".", 1)[-1]
-    return bind(think, name, entry, think_one=bind(think_one, name, step, decide=strategy.decide))
+    own = {rule: getattr(strategy, rule) for rule in ("decide", "remember") if hasattr(strategy, rule)}
+    return bind(think, name, entry, think_one=bind(think_one, name, step, **own))
