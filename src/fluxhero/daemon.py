@@ -41,7 +41,7 @@ async def run(daemon: Daemon) -> None:
 async def _life(d: Daemon) -> None:
     ports, world = d.ports, d.ports.world()
     try:
-        mind = begun(d.outset, ports, world)
+        mind = begun(d.outset, ports)
         traffic = Traffic()
         to_candles, at_candles = box(FORWARD, traffic)
         to_strategy, at_strategy = box(BACK, traffic)

@@ -126,6 +126,7 @@ class Sealed(Message, frozen=True, kw_only=True):
 
     ts: Nanos
     bars: Array
+    heard: Nanos = Nanos(0)  # the newest trade's time
 
 
 class Watched(Message, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from fluxhero.core.orders import Desk
 from fluxhero.core.risk import Risk, account
 from fluxhero.kernel.state import BAR
 from fluxhero.messages import Array, Cid, Micros, Model, Nanos, Sealed
-from fluxhero.ports import Ports, World
+from fluxhero.ports import Ports
 from fluxhero.store.sqlite import Restored
 
 ACCOUNT = "papr"
@@ -51,7 +51,8 @@ class Minds:
     desk: Desk
 
 
-def begun(o: Outset, ports: Ports, world: World) -> Minds:
+def begun(o: Outset, ports: Ports) -> Minds:
+    """The first life of an account opens it."""
     left: Restored = ports.store.restore(KEEP)
     if left.opened is None:
         ports.store.commit(_genesis(o, ports), (), 0, 0)

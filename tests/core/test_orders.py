@@ -795,7 +795,7 @@ class Process:
         )  # fmt: skip
         nowhere: Callable[[], Any] = lambda: None  # noqa: E731
         ports = Ports(HostClock(), inline, SeededRandomness(b"epoch"), self.store, nowhere)
-        return begun(outset, ports, nowhere())
+        return begun(outset, ports)
 
     def live(self) -> None:
         """As feeds.replay, actors.orders and actors.recorder do it."""

@@ -272,7 +272,7 @@ def test_a_one_sided_quote_is_not_fresh_and_the_reason_is_that_there_was_none() 
     watch = quoted(quote(ts - 9 * SECOND, 50.0))
     watch.on_quote(quote(ts - SECOND, 50.0, size=0))
     granted, ruling = watch.on_signals(signals(ts, seek()))
-    assert (granted, ruling.rows) == (Granted(ts=ts), [judged(ts, 0, codes.FRESH, float("inf"), 5.0)])
+    assert (granted, ruling.rows) == (Granted(ts=ts), [judged(ts, 0, codes.FRESH, float("inf"), 60.0)])
 
 
 def test_exits_come_before_entries_and_are_judged_too() -> None:
@@ -633,6 +633,6 @@ def test_a_position_keeps_its_mark_through_a_restart_however_long_the_night_was(
     nowhere: Callable[[], Any] = lambda: None  # noqa: E731
     with SQLiteStore(tmp_path) as store:
         store.commit(rows, (), 1, 1)
-        mind = begun(outset, Ports(HostClock(), inline, SeededRandomness(b""), store, nowhere), nowhere())
+        mind = begun(outset, Ports(HostClock(), inline, SeededRandomness(b""), store, nowhere))
         mind.risk.on_book(mind.desk.booked())
         assert mind.risk.equity() == CASH

@@ -153,14 +153,14 @@ def test_a_trend_position_knows_no_exit_of_mean_reversion() -> None:
 def test_a_close_is_remembered_from_before_the_first_decision_and_over_a_flat_window() -> None:
     bars, rows, think = walk(3, 200), fresh(), thinker()
     for name in ("open", "high", "low", "close"):
-        bars[name][100:140] = bars["close"][100]
+        bars[name][97:140] = bars["close"][96] + 1.0  # over the band, until the band has come up
     remembered, expected = [], []
     for _ in think.trade(rows, bars[:, None]):
         v = rows["reading"][0]
         remembered.append(bool(rows["own"]["above"][0]))
         expected.append(bool(v["close"] > v["kama"] + 0.5 * v["atr"]))
     assert remembered == expected
-    assert (any(expected[14:63]), any(expected[100:140])) == (True, True)
+    assert (any(expected[14:63]), expected[97], expected[139]) == (True, True, False)
 
 
 def test_the_first_bar_that_may_decide_enters_no_trend_that_the_bar_before_was_over_already() -> None:

@@ -62,11 +62,12 @@ class Candles:
         self.buffer = CandleBuffer(symbols)
         self.late = 0
         self._symbols, self._calendar, self._sealed = symbols, calendar, sealed
-        self._minute = Nanos(0)
+        self._minute = self._heard = Nanos(0)
         self._forming: dict[int, Forming] = {}
 
     def trade(self, t: Trade) -> Nanos | None:
         """Takes a trade; the time at which its minute is over if this is the first of it."""
+        self._heard = t.ts
         if t.ts < self._sealed:
             self.late += 1
             return None
@@ -89,7 +90,7 @@ class Candles:
             bars[slot] = (self._minute, f.open, f.high, f.low, f.close, f.volume, session, left, quality)
         self._forming.clear()
         self._sealed = end
-        return self.sealed(Sealed(ts=end, bars=bars))
+        return self.sealed(Sealed(ts=end, bars=bars, heard=self._heard))
 
     def bars(self, m: Bars) -> Sealed:
         """Bars that came ready-made."""

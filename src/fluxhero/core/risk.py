@@ -70,7 +70,7 @@ class Risk:
         self._auto = auto_release
         self._closes: list[Micros] = [Micros(0)] * symbols
         self._quotes: list[Quote | None] = [None] * symbols
-        self._stream = Nanos(0)  # the last event of any symbol
+        self._stream = Nanos(0)  # the last trade or quote of any symbol
         self._granted = 0
         self._tripped = False  # since the last grant
         self._pending: dict[int, Entry] = {}  # granted, and not yet in the book
@@ -97,6 +97,7 @@ class Risk:
     def on_sealed(self, sealed: Sealed) -> tuple[Watched, Ruling]:
         """The watch, once per bar time and before any decision."""
         ruling = Ruling([])
+        self._stream = max(self._stream, sealed.heard)
         self.on_closes(sealed)
         session = _session(sealed)
         if session >= 0:
@@ -228,16 +229,13 @@ class Risk:
             return codes.RUNG, float(self.rung), 0.0
         if s.slot in self._pending or any(lot.slot == s.slot for lot in (*self.book.held, *self.book.entering)):
             return codes.BUSY, 1.0, 0.0
-        if self._quoted and not self._fresh(s.slot, ts):
+        if self._quoted:
             q = self._quotes[s.slot]
-            return codes.FRESH, (ts - q.ts) / SECOND if q and q.usable else float("inf"), FRESH / SECOND
+            age = (ts - q.ts) / SECOND if q and q.usable else float("inf")
+            limit = (QUIET if ts - self._stream <= FRESH else FRESH) / SECOND
+            if age > limit:
+                return codes.FRESH, age, limit
         return codes.OPEN, 0.0, 0.0
-
-    def _fresh(self, slot: int, ts: Nanos) -> bool:
-        q = self._quotes[slot]
-        if q is None or not q.usable:
-            return False
-        return ts - q.ts <= FRESH or (ts - q.ts <= QUIET and ts - self._stream <= FRESH)
 
     def _measure(self, gate: int, s: Signal) -> tuple[float, float]:
         """The value and the limit of a refusal by the sizer."""

@@ -1,0 +1,59 @@
+"""What the README says is what the program does."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from fluxhero import cli
+from fluxhero.config import Config, load
+from fluxhero.operate import exits
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S) for line in block.splitlines() if line]
+
+
+def test_it_shows_how_to_start_replay_ask_and_test() -> None:
+    assert {shlex.split(line)[0] for line in COMMANDS} == {"python3.11", ".venv/bin/fluxhero", ".venv/bin/pytest"}
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if "fluxhero " in c and not c.startswith("python")])
+def test_every_fluxhero_command_parses(line: str) -> None:
+    cli._parser().parse_args(shlex.split(line)[1:])
+
+
+def test_the_test_command_is_the_one_that_ci_runs() -> None:
+    assert "\n.venv/bin/pytest\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_exit_codes_are_the_programs() -> None:
+    said = re.search(r"Exit codes: (.*?)\.\n", TEXT, re.S)
+    assert said
+    codes = {int(code) for code in re.findall(r"\b(\d+) ", said[1])}
+    assert codes == {v for k, v in vars(exits).items() if k.isupper()}
+
+
+def test_the_limits_are_the_defaults() -> None:
+    c = Config()
+    share = [c.risk.position_cap, c.risk.deployed_cap, c.risk.day_loss, c.risk.soft_drawdown, c.risk.hard_drawdown]
+    assert [f"{s:.0%}".replace("%", " %") for s in share] == ["20 %", "50 %", "3 %", "15 %", "20 %"]
+    assert (c.strategy.dual_mode.trend_risk, c.strategy.dual_mode.mean_risk, c.risk.slots) == (0.01, 0.0075, 5)
+    assert "| position, deployed, positions | 20 %, 50 %, 5 |" in TEXT
+    assert "| risk per trade | 1 %, 0.75 % in mean reversion |" in TEXT
+
+
+def test_config_toml_holds_every_default() -> None:
+    assert load(ROOT / "config.toml") == Config()
+    keys = re.findall(r"^(\w+) = ", (ROOT / "config.toml").read_text(), re.M)
+    sections = (Config().risk, Config().gates, Config().costs, Config().paper)
+    expected = [f for section in sections for f in section.__struct_fields__]
+    strategy = Config().strategy
+    expected += ["name", *strategy.dual_mode.__struct_fields__, *strategy.metronome.__struct_fields__]
+    assert keys == expected
+
+
+def test_paths_named_in_it_exist() -> None:
+    for path in re.findall(r"`((?:src|core|kernel|exchange|actors)/[\w/.]*)`", TEXT):
+        assert (ROOT / path).exists() or (ROOT / "src" / "fluxhero" / path).exists(), path
