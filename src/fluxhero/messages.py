@@ -241,11 +241,13 @@ class Booked(Message, frozen=True, kw_only=True):
 
 
 class Traded(Message, frozen=True, kw_only=True):
-    """A fill, for the strategy; qty is signed."""
+    """A fill, for the strategy; qty is signed, mode and stop are the order's."""
 
     slot: int
     qty: Shares
     price: Micros
+    mode: int
+    stop: Micros
 
 
 class SealDue(Message, frozen=True, kw_only=True):

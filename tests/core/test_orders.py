@@ -20,7 +20,7 @@ from fluxhero.config import Config
 from fluxhero.core import journal
 from fluxhero.core.book import Book, Position
 from fluxhero.core.calendar import nyse
-from fluxhero.core.orders import OPEN, RETRIES, TABLE, Desk, Life, Plan, Slot, State
+from fluxhero.core.orders import OPEN, RETRIES, TABLE, Desk, Life, Plan, Slot, State, traded
 from fluxhero.exchange.bars import BarVenue
 from fluxhero.exchange.matching import Snapshot
 from fluxhero.exchange.quotes import QuoteVenue
@@ -280,7 +280,7 @@ def test_in_bars_the_fill_books_the_position_and_the_venue_arms_the_stop() -> No
         ts=at(7), cid=cid(1), seq=2, exec_id="x2", at=at(7), slot=0, role=Role.ENTRY, side=Side.BUY,
         price=usd(100.5), qty=Shares(100), fee=Micros(100 * FEE), state="filled", filled=Shares(100), cash=cash,
     )  # fmt: skip
-    assert did(plan) == ([filled], [], [Traded(slot=0, qty=Shares(100), price=usd(100.5))])
+    assert did(plan) == ([filled], [], [traded(buy(1), Shares(100), usd(100.5))])
     assert did(hear(desk, 2, Says.ACCEPTED)) == ([evidence(2, 3, Says.ACCEPTED, State.LIVE)], [], [])
     assert desk.booked() == Booked(
         cash=cash, held=(Lot(slot=0, qty=Shares(100), price=Micros(0)),), entering=(), grants=1

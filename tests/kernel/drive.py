@@ -100,9 +100,9 @@ class Thinker:
             for i in busy:
                 price = micros(float(bars["close"][i]))
                 if rows["decision"]["action"][i] == ENTER:
-                    took(rows, i, 10, price)
+                    took(rows, i, 10, price, *(int(rows["decision"][k][i]) for k in ("mode", "stop")))
                 elif rows["decision"]["action"][i] == EXIT:
-                    took(rows, i, -int(rows["trade"]["qty"][i]), price)
+                    took(rows, i, -int(rows["trade"]["qty"][i]), price, 0, 0)
             yield busy
 
 

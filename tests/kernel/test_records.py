@@ -7,11 +7,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import numba
 import numpy as np
 import pytest
 
-from fluxhero.config import StrategyName
+from fluxhero.config import Config, StrategyName
 from fluxhero.kernel import compile as compiler
 from fluxhero.kernel import dual_mode, metronome, state
 from fluxhero.kernel.state import Array
@@ -58,16 +59,10 @@ def test_a_record_that_is_asked_for_again_is_the_same(strategy: ModuleType) -> N
     assert state.params(strategy.OWN) is state.params(strategy.OWN)
 
 
-def test_every_default_of_a_strategy_is_a_parameter_of_it() -> None:
-    for strategy in (dual_mode, metronome):
-        assert tuple(strategy.DEFAULTS) != ()
-        assert set(strategy.DEFAULTS) == set(strategy.PARAMS["own"].names or ())
-
-
 @pytest.mark.parametrize("strategy", ["dual_mode", "metronome"])
-def test_the_configured_defaults_are_the_strategys_own(strategy: StrategyName) -> None:
-    own, module = rules(strategy)["own"][0], {"dual_mode": dual_mode, "metronome": metronome}[strategy]
-    assert {name: own[name].item() for name in own.dtype.names} == module.DEFAULTS
+def test_every_parameter_of_a_strategy_is_a_key_of_its_section(strategy: StrategyName) -> None:
+    own, section = rules(strategy)["own"][0], getattr(Config().strategy, strategy)
+    assert {name: own[name].item() for name in own.dtype.names} == msgspec.structs.asdict(section)
 
 
 def test_records_are_snapshots() -> None:

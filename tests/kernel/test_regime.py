@@ -92,7 +92,7 @@ def test_changed_is_said_on_the_bar_of_the_change_alone() -> None:
 
 
 def test_persistence_counts_the_bars_since_the_change() -> None:
-    assert seen("NTTTTRTRRRR")["held"].tolist() == [1, 2, 3, 0, 1, 2, 3, 4, 5, 0, 1]
+    assert seen("NTTTTRTRRRR")["held"].tolist() == [1, 2, 3, 1, 2, 3, 4, 5, 6, 1, 2]
 
 
 def test_every_bar_of_a_random_history_follows_the_rule() -> None:

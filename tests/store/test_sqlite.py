@@ -10,9 +10,9 @@ import pytest
 
 from fluxhero.core import journal
 from fluxhero.core.book import Position
-from fluxhero.core.orders import Slot
+from fluxhero.core.orders import Slot, traded
 from fluxhero.core.orders import State as OrderState
-from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, State, Traded, Type
+from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, State, Type
 from fluxhero.store.queries import Reader
 from fluxhero.store.sqlite import FILE, Busy, Restored, SQLiteStore, StoreError
 
@@ -228,11 +228,11 @@ def test_fills_after_a_count_are_those_past_it_in_order(tmp_path: Path) -> None:
         write(store, STORY)
         assert [list(store.fills_after(n)) for n in range(4)] == [
             [
-                Traded(slot=0, qty=Shares(40), price=usd(100)), Traded(slot=0, qty=Shares(60), price=usd(100.5)),
-                Traded(slot=0, qty=Shares(-100), price=usd(101)),
+                traded(BUY, Shares(40), usd(100)), traded(BUY, Shares(60), usd(100.5)),
+                traded(SELL, Shares(100), usd(101)),
             ],
-            [Traded(slot=0, qty=Shares(60), price=usd(100.5)), Traded(slot=0, qty=Shares(-100), price=usd(101))],
-            [Traded(slot=0, qty=Shares(-100), price=usd(101))],
+            [traded(BUY, Shares(60), usd(100.5)), traded(SELL, Shares(100), usd(101))],
+            [traded(SELL, Shares(100), usd(101))],
             [],
         ]  # fmt: skip
 

@@ -39,7 +39,7 @@ class Strategy:
         self._busy = np.zeros(rows.size, np.int64)
 
     def traded(self, t: Traded) -> None:
-        took(self.rows, t.slot, t.qty, t.price)
+        took(self.rows, t.slot, t.qty, t.price, t.mode, t.stop)
         self.fills += 1
 
     def watched(self, w: Watched) -> tuple[Signals, list[journal.Row]]:

@@ -104,6 +104,11 @@ class Slot(msgspec.Struct):
     rejected: int = 0  # in a row
 
 
+def traded(order: Order, qty: Shares, price: Micros) -> Traded:
+    """An execution of an order, as the strategy hears of it."""
+    return Traded(slot=order.slot, qty=Shares(order.side * qty), price=price, mode=order.mode, stop=order.stop)
+
+
 class Plan:
     """What follows from one message: rows to journal, then orders to send, then what others must know."""
 
@@ -342,7 +347,7 @@ class Desk:
             cash=Micros(self.book.cash),
         )  # fmt: skip
         plan.rows.append(filled)
-        plan.traded.append(Traded(slot=order.slot, qty=Shares(order.side * u.qty), price=u.price))
+        plan.traded.append(traded(order, u.qty, u.price))
         if trip:
             closed = journal.Closed(
                 ts=u.ts, slot=order.slot, mode=order.mode, qty=trip.qty, opened=trip.opened, entry=trip.entry,

@@ -20,7 +20,8 @@ _STRICT: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": Fa
 def digest(folder: Path = Path(__file__).parent) -> str:
     """Of all kernel and strategy sources, 12 hex digits."""
     sources = sorted(folder.rglob("*.py"))
-    return hashlib.blake2b(b"".join(p.read_bytes() for p in sources), digest_size=6).hexdigest()
+    parts = (part for p in sources for part in (p.relative_to(folder).as_posix().encode(), p.read_bytes()))
+    return hashlib.blake2b(b"\0".join(parts), digest_size=6).hexdigest()
 
 
 DIGEST = digest()

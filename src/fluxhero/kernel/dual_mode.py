@@ -9,10 +9,6 @@ OWN = record(*ints("above"))
 PARAMS = params(
     record(*floats("enter_atr exit_atr stop_share trend_risk mean_risk neutral_scale oversold overbought width"))
 )
-DEFAULTS = {
-    "enter_atr": 0.5, "exit_atr": 0.3, "stop_share": 0.03, "trend_risk": 0.01, "mean_risk": 0.0075,
-    "neutral_scale": 0.7, "oversold": 30.0, "overbought": 70.0, "width": 2.0,
-}  # fmt: skip
 
 
 @rare

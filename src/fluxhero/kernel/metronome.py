@@ -7,7 +7,6 @@ from fluxhero.kernel.trade import enter, leave, trail
 
 OWN = record(*ints("entered"))
 PARAMS = params(record(*ints("every keep"), *floats("risk")))
-DEFAULTS = {"every": 15, "keep": 10, "risk": 0.01}
 
 
 @step

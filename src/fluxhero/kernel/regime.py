@@ -15,4 +15,4 @@ def regime(s: Rec, v: Rec, confirm: int) -> None:
     s.seen = seen
     s.changed = (s.streak >= confirm) & (seen != s.now)
     s.now = seen if s.changed else s.now
-    s.held = 0 if s.changed else s.held + 1
+    s.held = 1 if s.changed else s.held + 1

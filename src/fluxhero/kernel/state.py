@@ -45,7 +45,6 @@ MARKET = record(
 READING = record(*floats("close ema rsi atr adx kama er mid sd slope r2 atr_mean volume_mean"))
 REGIME = record(*ints("now seen streak changed held"))
 SESSION = record(("index", i8), ("gap", f8), ("suspect", i8))
-PLAN = record(*ints("mode stop"))
 TRADE = record(*ints("qty mode stop"), ("peak", f8))
 DECISION = record(*ints("action mode gate stop raised"), *floats("value limit risk scale"))
 
@@ -53,8 +52,8 @@ DECISION = record(*ints("action mode gate stop raised"), *floats("value limit ri
 def row(own: np.dtype[Any]) -> np.dtype[Any]:
     """All that one symbol carries from bar to bar; `own` is what its strategy keeps for itself."""
     return record(
-        ("market", MARKET), ("reading", READING), ("regime", REGIME), ("session", SESSION), ("plan", PLAN),
-        ("trade", TRADE), ("decision", DECISION), ("own", own),
+        ("market", MARKET), ("reading", READING), ("regime", REGIME), ("session", SESSION), ("trade", TRADE),
+        ("decision", DECISION), ("own", own),
     )  # fmt: skip
 
 

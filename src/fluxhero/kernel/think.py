@@ -61,9 +61,9 @@ def think(rows: Array, bars: Array, p: Array, stop_atr: float, busy: Array) -> i
 
 
 @entry
-def took(rows: Array, i: int, qty: int, price: int) -> None:
-    """A fill of symbol i, qty signed, price in micro-dollars."""
-    traded(rows[i], qty, price)
+def took(rows: Array, i: int, qty: int, price: int, mode: int, stop: int) -> None:
+    """A fill of symbol i, qty signed; price, and the stop of the order that was filled, in micro-dollars."""
+    traded(rows[i], qty, price, mode, stop)
 
 
 def build(strategy: Any) -> Callable[..., int]:

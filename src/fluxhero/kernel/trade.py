@@ -1,4 +1,4 @@
-"""A position as its strategy sees it: planned, opened, trailed, left."""
+"""A position as its strategy sees it: sought, opened, trailed, left."""
 
 from fluxhero.kernel.codes import ENTER, EXIT, OPEN, REFUSED
 from fluxhero.kernel.compile import rare, step
@@ -15,8 +15,6 @@ def enter(row: Rec, bar: Rec, rules: Rec, mode: int, stop: float, risk: float, s
     d.stop = tick_down(micros(max(stop, 0.0)))
     d.gate, d.value, d.limit = allowed(row, bar, rules)
     d.action = ENTER if d.gate == OPEN else REFUSED
-    if d.gate == OPEN:
-        row.plan.mode, row.plan.stop = mode, d.stop
 
 
 @step
@@ -36,11 +34,11 @@ def trail(row: Rec, bar: Rec, rules: Rec, stop_atr: float) -> None:
 
 
 @rare
-def traded(row: Rec, qty: int, price: int) -> None:
-    """A fill, qty signed, price in micro-dollars: the first opens the trade, what ends flat clears it."""
+def traded(row: Rec, qty: int, price: int, mode: int, stop: int) -> None:
+    """A fill: the first opens the trade in its order's mode and with its stop, what ends flat clears it."""
     trade = row.trade
     if trade.qty == 0:
-        trade.mode, trade.stop, trade.peak = row.plan.mode, row.plan.stop, price / 1e6
+        trade.mode, trade.stop, trade.peak = mode, stop, price / 1e6
     trade.qty += qty
     if trade.qty == 0:
         trade.mode = trade.stop = 0

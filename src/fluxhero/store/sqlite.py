@@ -14,9 +14,9 @@ import msgspec
 
 from fluxhero.core import journal
 from fluxhero.core.book import Position
-from fluxhero.core.orders import OPEN, Life, Slot
+from fluxhero.core.orders import OPEN, Life, Slot, traded
 from fluxhero.core.orders import State as OrderState
-from fluxhero.messages import Micros, Nanos, Quality, Shares, State, Traded
+from fluxhero.messages import Micros, Nanos, Quality, State, Traded
 from fluxhero.store import schema
 
 FILE = "fluxhero.sqlite"
@@ -208,8 +208,9 @@ class SQLiteStore:
 
     def fills_after(self, count: int) -> Iterator[Traded]:
         """The fills past the first `count`, in order."""
-        rows = self.db.execute("SELECT slot, side * qty, price FROM fills ORDER BY n LIMIT -1 OFFSET ?", (count,))
-        return (Traded(slot=slot, qty=Shares(qty), price=Micros(price)) for slot, qty, price in rows)
+        sql = "SELECT o.body, f.qty, f.price FROM fills f JOIN orders o USING (cid) ORDER BY f.n LIMIT -1 OFFSET ?"
+        for body, qty, price in self.db.execute(sql, (count,)):
+            yield traded(journal.read(journal.Intent, body).order, qty, price)
 
     def lines(self) -> Iterator[journal.Line]:
         """The whole journal."""
