@@ -7,7 +7,6 @@ import json
 import re
 import sys
 import tempfile
-import time
 from datetime import date
 from pathlib import Path
 
@@ -116,9 +115,7 @@ def _replay(args: argparse.Namespace) -> int:
             recording=tape, request=request, config=config, directory=directory, speed=args.speed,
             auto_release=args.release == "auto",
         )  # fmt: skip
-        began = time.monotonic()
-        finished = replay.main()
-        _report(replay, finished, time.monotonic() - began, args)
+        _report(replay, replay.main(), args)
     except (ConfigError, OtherState) as e:
         return _fail(e, CONFIG)
     except Unusable as e:
@@ -130,7 +127,7 @@ def _replay(args: argparse.Namespace) -> int:
     return OK
 
 
-def _report(replay: object, finished: bool, seconds: float, args: argparse.Namespace) -> None:
+def _report(replay: object, finished: bool, args: argparse.Namespace) -> None:
     from fluxhero import report
     from fluxhero.replay import Replay
     from fluxhero.store.parquet import ParquetStore, export
@@ -148,7 +145,6 @@ def _report(replay: object, finished: bool, seconds: float, args: argparse.Names
     finally:
         reader.close()
     print(report.text(summary, (replay.directory / FILE).stat().st_size))
-    print(f"{len(replay.recording.tape) / seconds:,.0f} events/s, {seconds:.1f} s", file=sys.stderr)
     if args.json:
         print(json.dumps(summary))
 

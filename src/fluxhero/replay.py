@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -72,11 +73,17 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         if len(os.fsencode(self._socket)) > LONGEST:
             raise StoreError(f"{self._socket} is longer than {LONGEST} bytes, the most that a socket's name may have")
         with SQLiteStore(self.directory) as store:
-            outset = self.outset()
-            _same(store.restore(1).opened, outset)
-            started = self._begin(store)
-            log.info("replaying", state=str(self.directory), resumed=started, events=len(self.recording.tape))
-            return seeded.run(self._run, store, outset, seed=self.seed)
+            outset, left = self.outset(), store.restore(1)
+            _same(left.opened, outset)
+            store.begin_run(
+                pid=os.getpid(), host=socket.gethostname(), started=HostClock().wall(), version=__version__, code=DIGEST
+            )
+            events, began = len(self.recording.tape) - left.tape, time.monotonic()
+            log.info("replaying", state=str(self.directory), events=events, resumed=left.opened is not None)
+            finished = seeded.run(self._run, store, outset, seed=self.seed)
+            seconds = time.monotonic() - began
+            log.info("replayed", finished=finished, seconds=round(seconds, 1), per_second=round(events / seconds))
+            return finished
 
     @property
     def _socket(self) -> Path:
@@ -112,13 +119,6 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
             **{f"data of {symbol}": digest for symbol, digest in r.digests.items()},
             "kernel layout": layout,
         }
-
-    def _begin(self, store: SQLiteStore) -> bool:
-        host = HostClock()
-        store.begin_run(
-            pid=os.getpid(), host=socket.gethostname(), started=host.wall(), version=__version__, code=DIGEST
-        )
-        return store.seq > 0
 
     async def _run(self, store: SQLiteStore, outset: Outset) -> bool:
         host, calendar = HostClock(), nyse()
