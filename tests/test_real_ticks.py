@@ -92,7 +92,7 @@ def test_the_metronome_keeps_the_orders_busy(replay: Path, summary: Any) -> None
 def test_why_explains_an_entry_and_a_refusal_in_one_sentence_each(replay: Path) -> None:
     decisions = columns(replay / "out" / "decisions.parquet")
     said = list(zip(decisions["why"], decisions["outcome"], strict=True))
-    entries = [why for why, outcome in said if outcome == "signal" and "bought" in why]
+    entries = [why for why, outcome in said if outcome == "signal" and "ordered" in why]
     refusals = [why for why, outcome in said if outcome == "refusal"]
     assert entries
     for sentence in entries + refusals:

@@ -5,7 +5,7 @@ import sys
 import structlog
 
 
-def configure(verbose: bool = False) -> None:
+def configure() -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -13,6 +13,6 @@ def configure(verbose: bool = False) -> None:
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(10 if verbose else 20),
+        wrapper_class=structlog.make_filtering_bound_logger(20),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -154,6 +154,7 @@ class Raise(Message, frozen=True, kw_only=True):
 
     slot: int
     stop: Micros
+    volume: float = 0.0  # mean of the 20 bars before; 0: not known
 
 
 class Signals(Message, frozen=True, kw_only=True):
@@ -180,6 +181,7 @@ class Granted(Message, frozen=True, kw_only=True):
     exits: tuple[int, ...] = ()  # slots
     entries: tuple[Entry, ...] = ()
     raises: tuple[Raise, ...] = ()
+    volumes: tuple[tuple[int, float], ...] = ()  # by slot, of the decision bars of exits and raises
     cancel_entries: bool = False  # of every symbol
     durable: bool = False  # something tripped: on the disk now, orders or not
 

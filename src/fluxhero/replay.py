@@ -32,7 +32,7 @@ from fluxhero.feeds.recording import Recording, Request
 from fluxhero.feeds.replay import Pace, ReplaySource
 from fluxhero.kernel import dual_mode, metronome
 from fluxhero.kernel.compile import DIGEST
-from fluxhero.kernel.state import RULES, row
+from fluxhero.kernel.state import ACCOUNT, RULES, row
 from fluxhero.kernel.think import build
 from fluxhero.messages import Array, Model, Nanos, micros
 from fluxhero.ports import Host, Ports, Traffic
@@ -100,14 +100,14 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
             identity=self._identity(dtype),
             settings=self.config.hash(),
             auto_release=self.auto_release,
-            params=parameters(self.config, r.model, r.timeframe),
+            params=parameters(self.config, r.model, r.timeframe, self.request.adjusted),
             rows=lambda: np.zeros(len(r.symbols), dtype),
             think=build(strategy),
         )
 
     def _identity(self, dtype: np.dtype[Any]) -> dict[str, str]:
         r, q = self.recording, self.request
-        layout = hashlib.blake2b(repr(dtype).encode(), digest_size=6).hexdigest()
+        layout = hashlib.blake2b(repr((dtype, ACCOUNT)).encode(), digest_size=6).hexdigest()
         return {
             "symbols": ",".join(r.symbols),
             "model": r.model.value,
@@ -176,7 +176,7 @@ class ReplayWorld:
         return BarVenue(snapshot, fee, session, params) if bar else QuoteVenue(snapshot, fee, session)
 
 
-def parameters(config: Config, model: Model, timeframe: Timeframe) -> Array:
+def parameters(config: Config, model: Model, timeframe: Timeframe, adjusted: bool = False) -> Array:
     """The kernel's PARAMS record of a strategy: rules of the account and the strategy's own."""
     strategy = STRATEGIES[config.strategy.name]
     p = np.zeros(1, strategy.PARAMS)
@@ -185,6 +185,7 @@ def parameters(config: Config, model: Model, timeframe: Timeframe) -> Array:
             if key in (RULES.names or ()):
                 p["rules"][key] = value
     p["rules"]["fee"] = micros(config.costs.commission)
+    p["rules"]["raw"] = not adjusted
     p["rules"]["strikes"] = 1 if timeframe is Timeframe.D1 else 2
     p["rules"]["strike_window"] = FOR_EVER if model is Model.BAR else MARKS_APART
     for key, value in msgspec.structs.asdict(getattr(config.strategy, config.strategy.name)).items():

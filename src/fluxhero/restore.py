@@ -59,10 +59,10 @@ def begun(o: Outset, ports: Ports) -> Minds:
         left = ports.store.restore(KEEP)
     candles = Candles(len(o.symbols), nyse(), left.seals[-1].ts if left.seals else Nanos(0))
     watch = Risk(_account(left), o.params, len(o.symbols), o.model, nyse(), o.auto_release)
+    watch.on_marks(left.marks)
     for seal in left.seals:
         sealed = _sealed(seal, len(o.symbols))
         candles.sealed(sealed)
-        watch.on_closes(sealed)
     wakes = _opens(left.last) if left.last else Nanos(0)
     strategy, desk = _strategy(o, left, ports), _desk(o, left)
     return Minds(tape=left.tape, wakes=wakes, candles=candles, strategy=strategy, risk=watch, desk=desk)

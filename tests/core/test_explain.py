@@ -41,7 +41,7 @@ def test_times_are_new_yorks() -> None:
 
 def test_an_entry_says_why_how_much_and_where_its_stop_is() -> None:
     assert sentence("SPY", decided(), judged(qty=400)) == (
-        f"SPY 2024-03-26 10:30:00 ET: bought 400 in trend mode ({TREND}), stop 98.76;"
+        f"SPY 2024-03-26 10:30:00 ET: ordered 400 in trend mode ({TREND}), stop 98.76;"
         " 400 is the least of 500 by risk, 400 by the position cap, 1000 by the room left."
     )
 
@@ -81,7 +81,8 @@ def test_a_refusal_by_the_gate_says_which_and_by_how_much(gate: int, value: floa
 
 def test_a_refusal_for_want_of_any_usable_quote_names_no_infinite_age() -> None:
     assert sentence("SPY", decided(), judged(codes.FRESH, float("inf"), 5.0)) == (
-        f"SPY 2024-03-26 10:30:00 ET: no trend entry, for there was no two-sided, uncrossed quote ({TREND})."
+        "SPY 2024-03-26 10:30:00 ET: no trend entry, for there was no two-sided, uncrossed quote within a minute"
+        f" ({TREND})."
     )
 
 

@@ -279,7 +279,9 @@ def test_exits_come_before_entries_and_are_judged_too() -> None:
     watch, ts = risk(), minute(5)
     watch.on_book(held((3, 10), cash=100_000))
     granted, ruling = watch.on_signals(signals(ts, seek(0), leave(3), raises=(Raise(slot=3, stop=usd(49)),)))
-    assert granted == Granted(ts=ts, exits=(3,), entries=(entry(),), raises=(Raise(slot=3, stop=usd(49)),))
+    assert granted == Granted(
+        ts=ts, exits=(3,), entries=(entry(),), raises=(Raise(slot=3, stop=usd(49)),), volumes=((3, 50_000.0),)
+    )
     assert ruling.rows[0] == judged(ts, 3, codes.OPEN, 0.0, 0.0, entry=False, qty=10)
 
 
@@ -357,7 +359,7 @@ def test_flattening_leaves_all_that_is_held_and_raises_and_enters_nothing() -> N
     watch.on_book(held((0, 1000), (5, 7)))
     ts, up = minute(3), (Raise(slot=0, stop=usd(90)),)
     granted, ruling = watch.on_signals(signals(ts, leave(0), seek(2), raises=up))
-    assert granted == Granted(ts=ts, exits=(0, 5), cancel_entries=True, durable=True)
+    assert granted == Granted(ts=ts, exits=(0, 5), volumes=((0, 50_000.0),), cancel_entries=True, durable=True)
     assert ruling.rows == [judged(ts, 2, codes.RUNG, 4.0, 0.0)]
     assert watch.on_signals(signals(minute(4)))[0] == Granted(ts=minute(4), exits=(0, 5), cancel_entries=True)
 
@@ -500,7 +502,7 @@ def test_past_15_percent_sizes_shrink_and_stops_tighten_and_come_back() -> None:
     watched, ruling = watch.on_sealed(m)
     assert (seen(watched), ruling) == ((usd(84_000), 0, 2.0), Ruling([]))
     _, ruling = watch.on_signals(signals(minute(4), seek(1)))
-    assert [r.by_risk for r in ruling.rows if isinstance(r, journal.Judged)] == [210]
+    assert [(r.by_risk, r.factor) for r in ruling.rows if isinstance(r, journal.Judged)] == [(420, 0.5)]
     assert rows(watch, sealed(minute(5), {0: 86.0})) == [journal.Factors(ts=minute(5), sizing=1.0, trail=2.5)]
 
 
@@ -540,18 +542,21 @@ def trip_at(seconds: float, price: float, value: float) -> Ruling:
     return Ruling([row], Granted(ts=ts, exits=(0,), cancel_entries=True, durable=True))
 
 
+NOTED = Ruling([])  # nothing for the journal, but the count of marks has changed and must outlive us
+
+
 def test_two_quotes_in_a_row_beyond_the_limit_trip() -> None:
-    assert marks(opened(Model.QUOTE), (0, 96.9), (5, 96.8)) == [None, trip_at(5, 96.8, 0.032)]
+    assert marks(opened(Model.QUOTE), (0, 96.9), (5, 96.8)) == [NOTED, trip_at(5, 96.8, 0.032)]
 
 
 def test_two_quotes_too_far_apart_do_not_trip_and_the_second_begins_the_count() -> None:
     watch = opened(Model.QUOTE)
-    assert marks(watch, (0, 96.9), (5.001, 96.9), (10, 96.9)) == [None, None, trip_at(10, 96.9, 0.031)]
+    assert marks(watch, (0, 96.9), (5.001, 96.9), (10, 96.9)) == [NOTED, NOTED, trip_at(10, 96.9, 0.031)]
 
 
 def test_one_bad_quote_never_trips() -> None:
     watch = opened(Model.QUOTE)
-    assert marks(watch, (0, 100), (1, 94.1), (2, 100), (3, 94.1), (4, 100)) == [None] * 5
+    assert marks(watch, (0, 100), (1, 94.1), (2, 100), (3, 94.1), (4, 100)) == [None, NOTED, NOTED, NOTED, NOTED]
     assert watch.rung is Rung.NORMAL
 
 

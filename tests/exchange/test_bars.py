@@ -131,7 +131,7 @@ def test_an_entry_that_opens_at_or_through_its_stop_is_rejected_and_its_stop_can
     v = venue()
     v.order(buy(), T)
     assert v.event(bars(0, (opens, 90.0))) == [
-        said(2, end(0), 1, Says.REJECTED, "gapped through the stop"),
+        said(2, end(0), 1, Says.REJECTED, f"gapped through the stop: open {opens:g}, stop 98"),
         said(3, end(0), 2, Says.CANCELED, "its entry did not fill"),
     ]
     assert v.snapshot() == Snapshot(cash=CASH, seq=3)

@@ -60,9 +60,9 @@ def cid(n: int) -> Cid:
     return Cid(f"fh-test-0-{n}-0")
 
 
-def buy(n: int = 1, qty: int = 100, slot: int = 0) -> Order:
+def buy(n: int = 1, qty: int = 100, slot: int = 0, ts: Nanos = T) -> Order:
     return Order(
-        cid=cid(n), ts=T, slot=slot, role=Role.ENTRY, side=Side.BUY, type=Type.MARKET, qty=Shares(qty), mark=usd(100),
+        cid=cid(n), ts=ts, slot=slot, role=Role.ENTRY, side=Side.BUY, type=Type.MARKET, qty=Shares(qty), mark=usd(100),
         stop=usd(98),
     )  # fmt: skip
 
@@ -163,11 +163,11 @@ def test_bids_and_asks_are_taken_apart() -> None:
 )
 def test_one_sided_crossed_and_out_of_session_quotes_fill_nothing(q: Quote) -> None:
     v = venue()
-    v.order(buy(), at(0))
+    v.order(buy(ts=DAY.close), at(0))
     assert v.event(q) == []
     v = venue()
     v.event(q)
-    assert v.order(buy(), at(2)) == [said(1, at(2), 1, Says.ACCEPTED)]
+    assert v.order(buy(ts=DAY.close), at(2)) == [said(1, at(2), 1, Says.ACCEPTED)]
 
 
 def test_a_locked_quote_fills() -> None:
@@ -179,7 +179,7 @@ def test_a_locked_quote_fills() -> None:
 def test_a_market_order_outside_the_session_waits_for_its_open() -> None:
     v = venue()
     v.event(quote(DAY.close - 1, 99.0, 100.0))
-    assert v.order(buy(), DAY.close) == [said(1, DAY.close, 1, Says.ACCEPTED)]
+    assert v.order(buy(ts=DAY.close), DAY.close) == [said(1, DAY.close, 1, Says.ACCEPTED)]
     assert v.event(quote(DAY.close + SECOND, 98.0, 99.0)) == []
     assert v.event(trade(NEXT.open - 1, 100.0)) == []
     assert v.event(quote(NEXT.open, 101.0, 102.0)) == [sold(2, NEXT.open, 1, 1, 102.0, 100)]
@@ -189,9 +189,20 @@ def test_the_last_quote_of_a_session_fills_nothing_in_the_next() -> None:
     """Neither what waited overnight, when the first trade comes before the first quote, nor what arrives then."""
     v = venue()
     v.event(quote(DAY.close - 1, 99.0, 100.0))
-    v.order(buy(), DAY.close)
+    v.order(buy(ts=DAY.close), DAY.close)
     assert v.event(trade(NEXT.open, 120.0)) == []
-    assert v.order(buy(5), NEXT.open)[1:] == []
+    assert v.order(buy(5, ts=NEXT.open), NEXT.open)[1:] == []
+
+
+def test_what_the_close_finds_of_an_entry_is_canceled_and_an_exit_works_on() -> None:
+    v = venue()
+    v.event(quote(at(0), 99.0, 100.0, asks=60))
+    v.order(buy(), at(1))
+    late = said(3, DAY.close, 1, Says.CANCELED, "expired at the close")
+    assert v.event(quote(DAY.close, 99.0, 100.0)) == [late]
+    assert v.positions == {0: 60}
+    v.order(sell(qty=60), Nanos(DAY.close + SECOND))
+    assert v.event(quote(NEXT.open, 99.0, 100.0)) == [sold(5, NEXT.open, 3, 2, 99.0, 60)]
 
 
 # -- stops

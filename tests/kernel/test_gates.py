@@ -22,7 +22,7 @@ def _allowed(rows: Array, bars: Array, params: Array) -> tuple[int, float, float
 @entry
 def _sessions(rows: Array, bars: Array, states: Array) -> None:
     for t in range(bars.size):
-        session(rows[0].session, rows[0].market.prev, bars[t], t)
+        session(rows[0].session, rows[0].market.prev, bars[t], t, 1)
         rows[0].market.prev.close = bars[t].close
         states[t] = rows[0].session
 

@@ -36,7 +36,7 @@ def test_a_hundred_thousand_at_fifty_over_forty_eight_is_four_hundred_shares() -
         (50.0, 47.5, 0.01, 1.0, (OPEN, 400, 400, 400, 1000)),
         (50.0, 46.0, 0.01, 1.0, (OPEN, 250, 250, 400, 1000)),
         (50.0, 48.0, 0.0075, 1.0, (OPEN, 375, 375, 400, 1000)),
-        (50.0, 48.0, 0.0075, 0.7, (OPEN, 262, 262, 400, 1000)),  # 262.5 down
+        (50.0, 48.0, 0.0075, 0.7, (OPEN, 262, 375, 400, 1000)),  # 262.5 down
         (50.0, 49.99, 0.01, 1.0, (OPEN, 400, 100_000, 400, 1000)),
         (50.0, 0.01, 0.01, 1.0, (OPEN, 20, 20, 400, 1000)),  # 20.004
         (20_000.0, 19_500.0, 0.01, 1.0, (OPEN, 1, 2, 1, 2)),
@@ -82,8 +82,8 @@ def test_five_positions_are_the_most(positions: int, grant: Grant) -> None:
     assert ask(funded(positions=positions)) == grant
 
 
-def test_past_the_soft_drawdown_the_risk_halves_and_the_caps_do_not() -> None:
-    assert ask(funded(sizing=0.5)) == (OPEN, 250, 250, 400, 1000)
+def test_past_the_soft_drawdown_the_size_halves_whatever_bounds_it() -> None:
+    assert ask(funded(sizing=0.5)) == (OPEN, 200, 500, 400, 1000)
 
 
 @pytest.mark.parametrize("equity", [0.0, -0.000001, -100_000.0])

@@ -151,7 +151,7 @@ def test_a_new_state_is_empty(tmp_path: Path) -> None:
     assert restored(tmp_path, 0) == Restored(
         opened=None, last=Nanos(0), settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0,
         fills=0, tape=0,
-        updates=0, states={}, seals=[],
+        updates=0, states={}, marks={}, seals=[],
     )  # fmt: skip
 
 
@@ -171,6 +171,7 @@ def test_an_open_order_its_position_and_its_aim_come_back(tmp_path: Path) -> Non
         tape=2,
         updates=2,
         states={},
+        marks=left.marks,
         seals=[seal(1)],
     )
 

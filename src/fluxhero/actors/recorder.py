@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from fluxhero.core import journal
 from fluxhero.messages import Commit, Note, State
-from fluxhero.ports import Host, Offload
+from fluxhero.ports import Host, Offload, Store
 from fluxhero.runtime.channels import Ask, Inbox
 
 ROWS, SECONDS = 1000, 1.0  # what may wait at the most
-
-
-class Store(Protocol):
-    def commit(self, rows: Sequence[journal.Row], states: Sequence[State], tape: int, updates: int) -> None: ...
 
 
 class Backlog:

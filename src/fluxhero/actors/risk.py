@@ -17,29 +17,26 @@ async def risk(
     """Quotes before tape event `resume` were judged in a former life."""
 
     async def rule(ruling: Ruling) -> None:
-        if ruling.rows:
-            await recorder.send(Note(rows=tuple(ruling.rows), state=state()))
+        await recorder.send(Note(rows=tuple(ruling.rows), state=State(name="account", blob=watch.account.tobytes())))
         if ruling.granted is not None:
             await orders.send(ruling.granted)
-
-    def state() -> State:
-        return State(name="account", blob=watch.account.tobytes())
 
     async for m in inbox:
         match m:
             case Quote():
-                ruling = watch.on_quote(m, judge=m.index >= resume)
-                if ruling is not None:
-                    await rule(ruling)
+                marked = watch.on_quote(m, judge=m.index >= resume)
+                if marked is not None:
+                    await rule(marked)
             case Booked():
                 watch.on_book(m)
             case Sealed():
                 watched, ruling = watch.on_sealed(m)
-                await recorder.send(Note(rows=tuple(ruling.rows), state=state()))
+                await rule(ruling)
                 await strategy.send(watched)
             case Signals():
                 granted, ruling = watch.on_signals(m)
-                await rule(ruling)
+                if ruling.rows:
+                    await rule(ruling)
                 await orders.send(granted)
             case Ask(question=Halt(reason=reason)):
                 outcome, ruling = watch.halt(reason, clock.now())

@@ -50,11 +50,7 @@ class Strategy:
         signals = Signals(
             sealed=sealed,
             signals=tuple(self._signal(row, sealed) for row in decided if row.action in (codes.ENTER, codes.EXIT)),
-            raises=tuple(
-                Raise(slot=slot, stop=Micros(int(self.rows["decision"]["raised"][slot])))
-                for slot in busy
-                if self.rows["decision"]["raised"][slot]
-            ),
+            raises=tuple(self._raise(slot) for slot in busy if self.rows["decision"]["raised"][slot]),
         )
         return signals, [self._seal(w), *decided]
 
@@ -82,6 +78,12 @@ class Strategy:
             stop=Micros(stop), risk=risk, scale=scale, reading=reading,
         )  # fmt: skip
         return [decided]
+
+    def _raise(self, slot: int) -> Raise:
+        row = self.rows[slot]
+        return Raise(
+            slot=slot, stop=Micros(int(row["decision"]["raised"])), volume=float(row["reading"]["volume_mean"])
+        )
 
     def _signal(self, d: journal.Decided, sealed: Sealed) -> Signal:
         return Signal(

@@ -29,7 +29,6 @@ class Paper:
     def __init__(self, venue: Venue, ledger: Ledger, clock: Clock, latency: Nanos) -> None:
         """`latency`: market time from send to arrival; 0: the order is there before the send returns."""
         self.cursor = ledger.cursor
-        self.duplicates = 0
         self._venue, self._ledger, self._clock, self._latency = venue, ledger, clock, latency
         self._deliver: Callable[[Update], None] = lambda update: None
         self._again: deque[tuple[int, Update]] = deque()
@@ -78,7 +77,6 @@ class Paper:
         """What has arrived once is never taken again: the id is the proof."""
         key = what.cid if isinstance(what, Order) else f"{what.cid} cancel {what.ts}"
         if key in self._ledger.arrivals:
-            self.duplicates += 1
             return
         updates = self._venue.order(what, now) if isinstance(what, Order) else self._venue.cancel(what, now)
         self._publish(updates, (key,), None)

@@ -36,16 +36,17 @@ def when(ts: Nanos) -> str:
     return datetime.fromtimestamp(ts // 1_000_000_000, NEW_YORK).strftime("%Y-%m-%d %H:%M:%S ET")
 
 
-def sentence(symbol: str, d: Decided, j: Judged | None) -> str:
-    """A decision with its reasons."""
+def sentence(symbol: str, d: Decided, j: Judged | None, refused: str = "") -> str:
+    """A decision with its reasons; `refused`: why the venue would not have the order."""
     head = f"{symbol} {when(d.ts)}: "
     if d.action == codes.REFUSED:
         return f"{head}no {MODES[d.mode]} entry, for {_gate(d.gate, d.value, d.limit, None)} ({_because(d)})."
     if d.action == codes.ENTER:
-        return head + _entry(d, j)
+        said = _entry(d, j)
+        return head + (f"{said.removesuffix('.')}; the venue refused it: {refused}." if refused else said)
     if d.action == codes.EXIT:
-        refused = j is not None and j.gate != codes.OPEN
-        but = f", but was refused: {_gate(j.gate, j.value, j.limit, j)}" if j is not None and refused else ""
+        barred = j is not None and j.gate != codes.OPEN
+        but = f", but was refused: {_gate(j.gate, j.value, j.limit, j)}" if j is not None and barred else ""
         return f"{head}left the {MODES[d.mode]} position ({_because(d)}){but}."
     return f"{head}{ACTIONS[d.action]}."
 
@@ -56,15 +57,21 @@ def _entry(d: Decided, j: Judged | None) -> str:
     if j.gate != codes.OPEN:
         return f"no {MODES[d.mode]} entry, for {_gate(j.gate, j.value, j.limit, j)} ({_because(d)})."
     return (
-        f"bought {j.qty} in {MODES[d.mode]} mode ({_because(d)}), stop {d.stop / 1e6:.2f};"
-        f" {j.qty} is the least of {j.by_risk} by risk, {j.by_cap} by the position cap, {j.by_room} by the room left."
+        f"ordered {j.qty} in {MODES[d.mode]} mode ({_because(d)}), stop {d.stop / 1e6:.2f};"
+        f" {j.qty} is {_share(j.factor)}the least of {j.by_risk} by risk, {j.by_cap} by the position cap,"
+        f" {j.by_room} by the room left."
     )
+
+
+def _share(factor: float) -> str:
+    """Half-hearted modes and drawdowns take a share of the size, whatever bounds it; the room is not shared."""
+    return "" if factor == 1.0 else f"{factor:g} of "
 
 
 def _gate(gate: int, value: float, limit: float, j: Judged | None) -> str:
     names = {"by_risk": j.by_risk, "by_cap": j.by_cap, "by_room": j.by_room} if j else {}
     if gate == codes.FRESH and value == float("inf"):
-        return "there was no two-sided, uncrossed quote"
+        return "there was no two-sided, uncrossed quote within a minute"
     rung = Rung(int(value)).name if gate == codes.RUNG else ""
     return GATES[gate].format(value=value, limit=limit, rung=rung, **names)
 

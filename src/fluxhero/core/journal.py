@@ -87,6 +87,7 @@ class Judged(Row, frozen=True, kw_only=True):
     by_risk: int = 0
     by_cap: int = 0
     by_room: int = 0
+    factor: float = 1.0  # of the mode and of the drawdown: the share of the size that is taken
 
 
 class Factors(Row, frozen=True, kw_only=True):

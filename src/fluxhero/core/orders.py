@@ -143,6 +143,8 @@ class Desk:
         if g.cancel_entries:
             for life in [x for x in self.lives.values() if x.open and x.order.role is Role.ENTRY]:
                 self._cancel(life, g.ts, plan)
+        for slot, volume in g.volumes:
+            self._slot(slot).volume = volume
         for slot in g.exits:
             self._leave(slot, g.ts, plan)
         for e in g.entries:

@@ -88,6 +88,11 @@ class Risk:
         if b.grants >= self._granted:
             self._pending.clear()
 
+    def on_marks(self, marks: dict[int, Micros]) -> None:
+        """The last closes of a former life."""
+        for slot, close in marks.items():
+            self._closes[slot] = close
+
     def on_closes(self, sealed: Sealed) -> None:
         """The marks of a bar time, without judging them."""
         bars = sealed.bars
@@ -119,8 +124,10 @@ class Risk:
                 exits += self._exit(s, ts, ruling.rows)
         entries = [e for s in m.signals if s.entry for e in self._entry(s, ts, ruling.rows)]
         raises = () if self.rung is Rung.FLATTEN else m.raises
+        sold = [(s.slot, s.volume) for s in m.signals if not s.entry and s.slot in exits]
+        volumes = (*sold, *((r.slot, r.volume) for r in raises if r.volume))
         granted = Granted(
-            ts=ts, exits=tuple(exits), entries=tuple(entries), raises=tuple(raises),
+            ts=ts, exits=tuple(exits), entries=tuple(entries), raises=tuple(raises), volumes=volumes,
             cancel_entries=self.rung is not Rung.NORMAL, durable=self._tripped,
         )  # fmt: skip
         self._granted += 1
@@ -134,11 +141,17 @@ class Risk:
         if not (judge and self._trading(q.ts)):
             return None
         rows = self._roll(self._session.index) if self._session else []
+        before = self._strikes()
         if q.usable and any(lot.slot == q.slot for lot in self.book.held):
             tripped = marked(self.account, self.equity(q.ts), q.ts, self._params)
             if tripped:
                 return self._act([*rows, *self._trips(tripped, q.ts)], q.ts)
-        return Ruling(rows) if rows else None
+        return Ruling(rows) if rows or self._strikes() != before else None
+
+    def _strikes(self) -> tuple[int, int]:
+        """What a restart must know of the marks before it."""
+        a = self.account[0]
+        return int(a["strikes"]), int(a["struck"])
 
     # -- commands
 
@@ -217,7 +230,7 @@ class Risk:
             value, limit = self._measure(gate, s)
         judged = journal.Judged(
             ts=ts, slot=s.slot, entry=True, gate=gate, value=value, limit=limit, qty=Shares(qty),
-            by_risk=by_risk, by_cap=by_cap, by_room=by_room,
+            by_risk=by_risk, by_cap=by_cap, by_room=by_room, factor=s.scale * float(self.account["sizing"][0]),
         )  # fmt: skip
         rows.append(judged)
         if not qty:
@@ -231,7 +244,7 @@ class Risk:
             return codes.BUSY, 1.0, 0.0
         if self._quoted:
             q = self._quotes[s.slot]
-            age = (ts - q.ts) / SECOND if q and q.usable else float("inf")
+            age = (ts - q.ts) / SECOND if q and q.usable and ts - q.ts <= QUIET else float("inf")
             limit = (QUIET if ts - self._stream <= FRESH else FRESH) / SECOND
             if age > limit:
                 return codes.FRESH, age, limit

@@ -37,7 +37,8 @@ class BarVenue(Venue):
         o = r.order
         price = open_fill(e.bars, o.slot, int(o.side), o.qty, o.volume, int(o.stop), self._params)
         if not price:
-            self._close(r, Says.REJECTED, e.ts, "gapped through the stop")
+            opens = float(e.bars[o.slot]["open"])
+            self._close(r, Says.REJECTED, e.ts, f"gapped through the stop: open {opens:g}, stop {o.stop / 1e6:g}")
             return
         self._execute(r, o.qty, price, e.ts, start)
         if o.stop_cid:

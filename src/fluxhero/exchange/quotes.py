@@ -3,7 +3,21 @@
 from collections.abc import Callable
 
 from fluxhero.exchange.matching import Resting, Snapshot, Venue
-from fluxhero.messages import Event, Micros, Nanos, Order, Quote, Shares, Side, Trade, Type, Update, micros
+from fluxhero.messages import (
+    Event,
+    Micros,
+    Nanos,
+    Order,
+    Quote,
+    Role,
+    Says,
+    Shares,
+    Side,
+    Trade,
+    Type,
+    Update,
+    micros,
+)
 
 
 class QuoteVenue(Venue):
@@ -59,8 +73,9 @@ class QuoteVenue(Venue):
 
     def _work(self, slot: int, now: Nanos) -> None:
         """Market orders, oldest first, against what the quote still shows."""
-        q = self._quotes.get(slot)
         session = self._session(now)
+        self._expire(slot, session, now)
+        q = self._quotes.get(slot)
         if q is None or not q.usable or session is None or session != self._session(q.ts):
             return
         taken = self._taken.setdefault(slot, [0, 0])
@@ -71,3 +86,10 @@ class QuoteVenue(Venue):
             if qty > 0:
                 taken[used] += qty
                 self._execute(r, qty, price, now, now)
+
+    def _expire(self, slot: int, session: object | None, now: Nanos) -> None:
+        """An entry is for its day: what the close finds of it is canceled; an exit works on at the next open."""
+        for r in [r for r in self.resting.values() if r.order.slot == slot and r.order.role is Role.ENTRY]:
+            day = self._session(r.order.ts)
+            if day is not None and day != session:
+                self._close(r, Says.CANCELED, now, "expired at the close")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fluxhero.core.calendar import Calendar
 from fluxhero.feeds.tape import Tape
-from fluxhero.messages import Bars, Event, Nanos, Quote, Trade
+from fluxhero.messages import MINUTE, Bars, Event, Nanos, Quote, Trade
 from fluxhero.ports import Host, Traffic
 from fluxhero.runtime.clock import DrivenClock
 from fluxhero.runtime.turns import Turns
@@ -76,16 +76,25 @@ class ReplaySource:
             await self._last_timers()
             self._turns.end()
             raise StopAsyncIteration
-        while (due := self._clock.next()) is not None and due <= event.ts:
-            await self._wait(due)
-            self._clock.fire()
-            await self._between()
-        await self._wait(event.ts)
+        await self._timers(event.ts)
+        while await self._waited(event.ts):
+            await self._timers(event.ts)  # a command may have set more while we waited
         self._clock.advance(event.ts)
         if self._venue.event(event):
             await self._traffic.quiet()
         self.position = max(self.position, event.index + 1)
         return event
+
+    async def _timers(self, until: Nanos) -> None:
+        """Fires what is due by then, in its time."""
+        while (due := self._clock.next()) is not None and due <= until:
+            if not await self._waited(due):
+                self._clock.fire()
+                await self._between()
+
+    async def _last_timers(self) -> None:
+        """What the last events began: their minute's seal, orders under way; not what waits for another day."""
+        await self._timers(Nanos(self._clock.now() // MINUTE * MINUTE + 2 * MINUTE))
 
     async def _between(self) -> None:
         """Ends the turn, lets others act, begins the next."""
@@ -95,17 +104,18 @@ class ReplaySource:
                 await self._flush()
             self._turns.end()
         await self._turns.begin()
+        await self._traffic.quiet()
         self._begun = True
 
-    async def _last_timers(self) -> None:
-        while self._clock.next() is not None:
-            self._clock.fire()
-            await self._between()
-
-    async def _wait(self, ts: Nanos) -> None:
+    async def _waited(self, ts: Nanos) -> bool:
+        """Waits for the pace, our turn given to others; False where there was nothing to wait for."""
+        if self._pace.wait(ts) <= 0:
+            return False
         while (seconds := self._pace.wait(ts)) > 0:
             self._turns.end()
             await self._host.sleep(min(seconds, SLICE))
             await self._turns.begin()
+            await self._traffic.quiet()
             if self._pending():
                 await self._flush()
+        return True

@@ -20,20 +20,20 @@ def looks_split(move: float) -> bool:
 
 
 @rare
-def opened(s: Rec, prev: Rec, bar: Rec, count: int) -> None:
-    """The first full bar of a session: its gap over the previous session's close."""
+def opened(s: Rec, prev: Rec, bar: Rec, count: int, raw: int) -> None:
+    """The first full bar of a session: its gap over the previous session's close. Raw prices may show a split."""
     s.index = bar.session
     if count == 0:
         return
     s.gap = abs(bar.open - prev.close) / prev.close
-    if looks_split(bar.open / prev.close):
+    if raw != 0 and looks_split(bar.open / prev.close):
         s.suspect = 1
 
 
 @step
-def session(s: Rec, prev: Rec, bar: Rec, count: int) -> None:
+def session(s: Rec, prev: Rec, bar: Rec, count: int, raw: int) -> None:
     if (bar.session != s.index) | (count == 0):
-        opened(s, prev, bar, count)
+        opened(s, prev, bar, count, raw)
 
 
 @step

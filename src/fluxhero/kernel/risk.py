@@ -89,10 +89,10 @@ def admitted(
         return STOP, 0, 0, 0, 0
     if a.positions >= p.slots:
         return SLOTS, 0, 0, 0, 0
-    by_risk = whole(a.equity * (risk * scale * a.sizing) / (price - stop))
+    by_risk = whole(a.equity * risk / (price - stop))
     by_cap = whole(a.equity * p.position_cap / price)
     by_room = whole((a.equity * p.deployed_cap - a.deployed) / price)
-    qty = min(by_risk, by_cap, by_room)
+    qty = min(whole(min(by_risk, by_cap) * (scale * a.sizing)), by_room)  # a share of the size, whatever bounds it
     if qty < 1:
         return SIZE, 0, by_risk, by_cap, by_room
     a.deployed += qty * price

@@ -68,7 +68,7 @@ ACCOUNT = record(
 RULES = record(
     *floats("slip impact crowd position_cap deployed_cap day_loss soft_drawdown hard_drawdown"),
     *floats("soft_size stop_atr soft_stop_atr stop_step gap_limit"),
-    *ints("fee slots confirm last_minutes strikes strike_window"),
+    *ints("fee slots confirm last_minutes strikes strike_window raw"),  # raw: prices are as traded, splits show
 )
 
 

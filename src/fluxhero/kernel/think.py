@@ -35,7 +35,7 @@ def think_one(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> bool:
     d.action = HOLD
     d.gate = d.mode = d.stop = d.raised = 0
     d.value = d.limit = d.risk = d.scale = 0.0
-    session(row.session, row.market.prev, bar, row.market.count)
+    session(row.session, row.market.prev, bar, row.market.count, p.rules.raw)
     observe(row.market, row.reading, bar)
     regime(row.regime, row.reading, p.rules.confirm)
     if row.session.suspect != 0:

@@ -109,10 +109,11 @@ def _decisions(reader: Reader) -> Iterator[tuple[Any, ...]]:
         d, j = journal.read(journal.Decided, body), journal.read(journal.Judged, judged) if judged else None
         refused = j is not None and j.gate != codes.OPEN
         by = j if j is not None and refused else d
-        outcome = "refusal" if refused else OUTCOMES[d.action]
-        symbol = reader.symbols[d.slot]
-        qty = j.qty if j else 0
-        yield d.ts, symbol, outcome, MODES[d.mode], GATES[by.gate], by.value, by.limit, qty, sentence(symbol, d, j)
+        venue = reader.refusal(d.slot, d.ts) if d.action == codes.ENTER else ""
+        outcome, gate = "refusal" if refused or venue else OUTCOMES[d.action], "venue" if venue else GATES[by.gate]
+        symbol, qty = reader.symbols[d.slot], j.qty if j else 0
+        why = sentence(symbol, d, j, venue)
+        yield d.ts, symbol, outcome, MODES[d.mode], gate, by.value, by.limit, qty, why
 
 
 def _orders(reader: Reader) -> Iterator[tuple[Any, ...]]:

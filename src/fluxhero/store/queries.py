@@ -14,7 +14,7 @@ import msgspec
 from fluxhero.core import journal
 from fluxhero.core.explain import ACTIONS, NEW_YORK, sentence, when
 from fluxhero.core.ladder import RUNGS, Rung, Trip
-from fluxhero.messages import Nanos, Quality, micros
+from fluxhero.messages import Nanos
 from fluxhero.store.sqlite import FILE, StoreError
 
 Answer = dict[str, Any]
@@ -65,20 +65,8 @@ class Reader:
     def account(self) -> tuple[int, int]:
         """Equity, at the last closes, and cash, now; micro-dollars."""
         (cash,) = self.db.execute("SELECT cash FROM account").fetchone() or (0,)
-        held = dict(self.db.execute("SELECT slot, qty FROM positions"))
-        return cash + sum(held[slot] * close for slot, close in self._closes(set(held)).items()), cash
-
-    def _closes(self, slots: set[int]) -> dict[int, int]:
-        """The last full bar's close of each."""
-        closes: dict[int, int] = {}
-        for (body,) in self.db.execute("SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq DESC"):
-            if slots <= closes.keys():
-                break
-            seal = journal.read(journal.Seal, body)
-            closes.update(
-                {b.slot: micros(b.close) for b in seal.bars if b.quality == Quality.FULL and b.slot not in closes}
-            )
-        return {slot: close for slot, close in closes.items() if slot in slots}
+        sql = "SELECT coalesce(sum(p.qty * m.close), 0) FROM positions p JOIN marks m USING (slot)"
+        return cash + self.db.execute(sql).fetchone()[0], cash
 
     # -- the commands
 
@@ -118,7 +106,7 @@ class Reader:
 
     def positions(self) -> Answer:
         sql = (
-            "SELECT p.slot, p.qty, p.opened, p.paid, p.bought, o.stop, o.state FROM positions p LEFT JOIN orders o"
+            "SELECT p.slot, p.qty, p.opened, p.paid, p.bought, o.stop FROM positions p LEFT JOIN orders o"
             " ON o.slot = p.slot AND o.role = 'stop' AND o.state IN ('live', 'partial') ORDER BY p.slot"
         )
         return {
@@ -127,7 +115,7 @@ class Reader:
                     "symbol": self.symbols[slot], "qty": qty, "since": when(Nanos(opened)),
                     "average": round(paid / bought / 1e6, 6), "stop": stop / 1e6 if stop else None,
                 }
-                for slot, qty, opened, paid, bought, stop, _ in self.db.execute(sql)
+                for slot, qty, opened, paid, bought, stop in self.db.execute(sql)
             ]
         }  # fmt: skip
 
@@ -160,7 +148,14 @@ class Reader:
             return self._held(symbol, slot, values[-1] if time else None)
         decided = journal.read(journal.Decided, row[0])
         judged = journal.read(journal.Judged, row[1]) if row[1] else None
-        return {"symbol": symbol, "time": when(decided.ts), "why": sentence(symbol, decided, judged)}
+        why = sentence(symbol, decided, judged, self.refusal(slot, decided.ts))
+        return {"symbol": symbol, "time": when(decided.ts), "why": why}
+
+    def refusal(self, slot: int, ts: Nanos) -> str:
+        """Why the venue refused the entry that was decided then, if it did."""
+        sql = "SELECT reason FROM orders WHERE slot = ? AND ts = ? AND role = 'entry' AND state = 'rejected'"
+        row = self.db.execute(sql, (slot, ts)).fetchone()
+        return row[0] if row else ""
 
     def _held(self, symbol: str, slot: int, ts: int | None) -> Answer:
         if ts is None:

@@ -1,10 +1,10 @@
 """The tables of a state, and what each journal row does to them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fluxhero.core import journal as j
-from fluxhero.messages import Says, Side
+from fluxhero.messages import Quality, Says, Side, micros
 
 VERSION = 1
 
@@ -20,6 +20,7 @@ CREATE TABLE orders (n INTEGER PRIMARY KEY, cid TEXT UNIQUE NOT NULL, ts INTEGER
   canceling INTEGER, asked INTEGER, -- the time and the row of a cancel that has no answer
    reason TEXT NOT NULL DEFAULT '', updated INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE INDEX orders_open ON orders (n) WHERE state IN ('sent', 'live', 'partial') OR canceling IS NOT NULL;
+CREATE INDEX orders_decided ON orders (slot, ts);
 CREATE TABLE fills (n INTEGER PRIMARY KEY, cid TEXT NOT NULL, exec_id TEXT NOT NULL, ts INTEGER NOT NULL,
   at INTEGER NOT NULL, slot INTEGER NOT NULL, role TEXT NOT NULL, side INTEGER NOT NULL, price INTEGER NOT NULL,
   qty INTEGER NOT NULL, fee INTEGER NOT NULL, UNIQUE (cid, exec_id)) STRICT;
@@ -29,6 +30,7 @@ CREATE TABLE aims (slot INTEGER PRIMARY KEY, leaving INTEGER NOT NULL, stop INTE
 CREATE TABLE trades (n INTEGER PRIMARY KEY, slot INTEGER NOT NULL, mode INTEGER NOT NULL, qty INTEGER NOT NULL,
   opened INTEGER NOT NULL, closed INTEGER NOT NULL, entry INTEGER NOT NULL, exit INTEGER NOT NULL,
   fees INTEGER NOT NULL, result INTEGER NOT NULL) STRICT;
+CREATE TABLE marks (slot INTEGER PRIMARY KEY, close INTEGER NOT NULL) STRICT;
 CREATE TABLE equity (ts INTEGER PRIMARY KEY, equity INTEGER NOT NULL, cash INTEGER NOT NULL) STRICT;
 CREATE TABLE decisions (n INTEGER PRIMARY KEY, ts INTEGER NOT NULL, slot INTEGER NOT NULL, action INTEGER NOT NULL,
   body BLOB NOT NULL, judged BLOB, UNIQUE (slot, ts)) STRICT;
@@ -40,6 +42,12 @@ CREATE TABLE runs (n INTEGER PRIMARY KEY, pid INTEGER NOT NULL, host TEXT NOT NU
 """
 
 Statement = tuple[str, tuple[Any, ...]]
+
+
+def marks(rows: Iterable[j.Row]) -> list[tuple[int, int]]:
+    """(slot, close) of the last full bar of each symbol among the rows."""
+    bars = (bar for row in rows if isinstance(row, j.Seal) for bar in row.bars if bar.quality == Quality.FULL)
+    return list({bar.slot: micros(bar.close) for bar in bars}.items())
 
 
 def project(seq: int, row: j.Row) -> Iterator[Statement]:

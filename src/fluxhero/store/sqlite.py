@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +15,10 @@ from fluxhero.core import journal
 from fluxhero.core.book import Position
 from fluxhero.core.orders import OPEN, Life, Slot, traded
 from fluxhero.core.orders import State as OrderState
-from fluxhero.messages import Micros, Nanos, Quality, State, Traded
+from fluxhero.messages import Micros, Nanos, State, Traded
 from fluxhero.store import schema
 
 FILE = "fluxhero.sqlite"
-REACH = 20  # how many times as far back as usual a restart looks for full bars
 
 
 class StoreError(Exception):
@@ -89,6 +87,7 @@ class Restored(msgspec.Struct):
     tape: int
     updates: int
     states: dict[str, State]
+    marks: dict[int, Micros]  # the last full close of each symbol
     seals: list[journal.Seal]
 
 
@@ -142,6 +141,7 @@ class SQLiteStore:
             db.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?)", lines)
             for sql, values in statements:
                 db.execute(sql, values)
+            db.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?)", schema.marks(rows))
             db.executemany(
                 "INSERT OR REPLACE INTO states VALUES (?, ?, ?)", [(s.name, s.count, s.blob) for s in states]
             )
@@ -197,6 +197,7 @@ class SQLiteStore:
             tape=cursors.get("tape", 0),
             updates=cursors.get("updates", 0),
             states={n: State(name=n, count=c, blob=b) for n, c, b in db.execute("SELECT * FROM states")},
+            marks={slot: Micros(close) for slot, close in db.execute("SELECT * FROM marks")},
             seals=self._seals(keep),
         )
 
@@ -242,12 +243,5 @@ class SQLiteStore:
             yield Life(order=order, state=OrderState(state), filled=filled, canceling=canceling, places=(n, asked))
 
     def _seals(self, keep: int) -> list[journal.Seal]:
-        """As many as it takes for `keep` full bars of every symbol, within reason."""
-        seals: list[journal.Seal] = []
-        full: Counter[int] = Counter()
-        for (body,) in self.db.execute("SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq DESC"):
-            seals.append(journal.read(journal.Seal, body))
-            full.update(bar.slot for bar in seals[-1].bars if bar.quality == Quality.FULL)
-            if (full and min(full.values()) >= keep) or len(seals) >= REACH * keep:
-                break
-        return seals[::-1]
+        sql = "SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq DESC LIMIT ?"
+        return [journal.read(journal.Seal, body) for (body,) in self.db.execute(sql, (keep,))][::-1]
