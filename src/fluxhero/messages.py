@@ -35,7 +35,7 @@ class Quality(enum.IntEnum):
     NONE = 0
     FULL = 1  # regular session, seen from its first second
     EXTENDED = 2  # outside the regular session
-    PARTIAL = 3  # its beginning was not seen
+    PARTIAL = 3  # the tape began after its first second
 
 
 class Side(enum.IntEnum):

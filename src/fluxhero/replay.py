@@ -100,6 +100,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
             identity=self._identity(dtype),
             settings=self.config.hash(),
             auto_release=self.auto_release,
+            begins=Nanos(int(r.tape.ts[0])),
             params=parameters(self.config, r.model, r.timeframe, self.request.adjusted),
             rows=lambda: np.zeros(len(r.symbols), dtype),
             think=build(strategy),

@@ -34,6 +34,7 @@ class Outset:
     identity: dict[str, str]
     settings: str
     auto_release: bool
+    begins: Nanos  # the tape's first event
     params: Array
     rows: Callable[[], Array]
     think: Callable[..., int]
@@ -57,7 +58,8 @@ def begun(o: Outset, ports: Ports) -> Minds:
     if left.opened is None:
         ports.store.commit(_genesis(o, ports), (), 0, 0)
         left = ports.store.restore(KEEP)
-    candles = Candles(len(o.symbols), nyse(), left.seals[-1].ts if left.seals else Nanos(0))
+    sealed_until = left.seals[-1].ts if left.seals else Nanos(0)
+    candles = Candles(len(o.symbols), nyse(), sealed_until, o.begins)
     watch = Risk(_account(left), o.params, len(o.symbols), o.model, nyse(), o.auto_release)
     watch.on_marks(left.marks)
     for seal in left.seals:

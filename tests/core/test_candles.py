@@ -189,3 +189,14 @@ def test_what_is_sealed_does_not_change_when_later_bars_arrive() -> None:
         keeper.trade(trade(OPEN + n * MINUTE, 100.0 + n))
         keeper.seal()
     assert first.bars.tolist() == before.tolist()
+
+
+def test_a_regular_minute_whose_beginning_the_tape_missed_is_partial() -> None:
+    session = nyse().between(date(2024, 3, 26), date(2024, 3, 26))[0]
+    start = Nanos(session.open + 5 * MINUTE)
+    qualities = []
+    for late in (SECOND, SECOND + 1):
+        keeper = Candles(1, nyse(), begins=Nanos(start + late))
+        keeper.trade(Trade(index=0, ts=Nanos(start + late), slot=0, price=10.0, size=Shares(1)))
+        qualities.append(int(keeper.seal().bars["quality"][0]))
+    assert qualities == [Quality.FULL, Quality.PARTIAL]

@@ -791,7 +791,8 @@ class Process:
     def _begun(self, folder: Path) -> Minds:
         outset = Outset(
             directory=folder, symbols=tuple("AB"), model=self.script.model, cash=CASH, identity={}, settings="",
-            auto_release=True, params=PARAMS, rows=lambda: np.zeros(SLOTS, row(metronome.OWN)), think=lambda *_: 0,
+            auto_release=True, begins=T,
+            params=PARAMS, rows=lambda: np.zeros(SLOTS, row(metronome.OWN)), think=lambda *_: 0,
         )  # fmt: skip
         nowhere: Callable[[], Any] = lambda: None  # noqa: E731
         ports = Ports(HostClock(), inline, SeededRandomness(b"epoch"), self.store, nowhere)

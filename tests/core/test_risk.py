@@ -611,7 +611,8 @@ def test_a_position_keeps_its_mark_through_a_restart_however_long_the_night_was(
     params = parameters(Config(), Model.QUOTE, Timeframe.M1)
     outset = Outset(
         directory=tmp_path, symbols=("A", "B"), model=Model.QUOTE, cash=CASH, identity={}, settings="",
-        auto_release=True, params=params, rows=lambda: np.zeros(2, row(metronome.OWN)), think=lambda *_: 0,
+        auto_release=True, begins=Nanos(0),
+        params=params, rows=lambda: np.zeros(2, row(metronome.OWN)), think=lambda *_: 0,
     )  # fmt: skip
     ts, cid = DAY.close, Cid("fh-papr-0-1-0")
     order = Order(

@@ -4,7 +4,7 @@ import numpy as np
 
 from fluxhero.core.calendar import Calendar
 from fluxhero.kernel.state import BAR
-from fluxhero.messages import MINUTE, Array, Bars, Nanos, Quality, Sealed, Trade
+from fluxhero.messages import MINUTE, SECOND, Array, Bars, Nanos, Quality, Sealed, Trade
 
 KEEP = 500
 
@@ -57,11 +57,11 @@ class Forming:
 class Candles:
     """Builds bars on the minute grid; a minute seals as a whole when its time is over."""
 
-    def __init__(self, symbols: int, calendar: Calendar, sealed: Nanos = Nanos(0)) -> None:
-        """`sealed`: the end of the last minute already sealed; trades before it are late."""
+    def __init__(self, symbols: int, calendar: Calendar, sealed: Nanos = Nanos(0), begins: Nanos = Nanos(0)) -> None:
+        """`sealed`: the end of the last minute already sealed; `begins`: the tape's first event, of any kind."""
         self.buffer = CandleBuffer(symbols)
         self.late = 0
-        self._symbols, self._calendar, self._sealed = symbols, calendar, sealed
+        self._symbols, self._calendar, self._sealed, self._begins = symbols, calendar, sealed, begins
         self._minute = self._heard = Nanos(0)
         self._forming: dict[int, Forming] = {}
 
@@ -105,4 +105,5 @@ class Candles:
         session = self._calendar.at(start)
         if session is None:
             return -1, 0, Quality.EXTENDED
-        return session.index, (session.close - end) // MINUTE, Quality.FULL
+        whole = self._begins - start <= SECOND
+        return session.index, (session.close - end) // MINUTE, Quality.FULL if whole else Quality.PARTIAL

@@ -12,7 +12,7 @@ import msgspec
 from fluxhero.core.calendar import Calendar
 from fluxhero.feeds.files import Columns, File, Timeframe, Unusable, kind_of, read, timeframe_of
 from fluxhero.feeds.tape import BarTimes, Tape, Ticks, minutes, placed
-from fluxhero.messages import Model
+from fluxhero.messages import SECOND, Model, Quality
 
 
 class Input(enum.StrEnum):
@@ -157,8 +157,10 @@ def _tape(found: list[Recorded], model: Model, calendar: Calendar) -> tuple[Tape
     if model is Model.QUOTE:
         return Ticks([r.trades or {} for r in found], [r.quotes or {} for r in found]), refused
     placed_bars = [placed(_bars_of(r), r.timeframe, calendar) for r in found]
-    for r, (_, _, reasons) in zip(found, placed_bars, strict=True):
+    for r, (bars, _, reasons) in zip(found, placed_bars, strict=True):
         refused[r.symbol] += reasons
+        if r.trades is not None and r.trades["ts"][0] - bars["ts"][0] > SECOND and bars["quality"][0] == Quality.FULL:
+            bars["quality"][0] = Quality.PARTIAL
     return BarTimes([bars for bars, _, _ in placed_bars], [ends for _, ends, _ in placed_bars]), refused
 
 
