@@ -47,7 +47,7 @@ ROWS: list[j.Row] = [
         ),
     ),
     j.Canceling(ts=T, cid=CID),
-    j.Aim(ts=T, slot=3, leaving=True, stop=Micros(1)),
+    j.Aim(ts=T, slot=3, leaving=True, stop=Micros(1), mode=1, volume=5e4),
     j.Evidence(ts=T, cid=CID, seq=9, says=Says.REJECTED, state="rejected", reason="gapped through the stop"),
     j.Filled(
         ts=T, cid=CID, seq=10, exec_id="x1", at=Nanos(T - 5), slot=0, role=Role.ENTRY, side=Side.BUY,

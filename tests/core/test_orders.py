@@ -135,7 +135,7 @@ def stopped(n: int, ts: Nanos) -> Cancel:
 
 
 def aim(stop: float, leaving: bool = False, ts: Nanos = T, slot: int = 0) -> journal.Aim:
-    return journal.Aim(ts=ts, slot=slot, leaving=leaving, stop=usd(stop))
+    return journal.Aim(ts=ts, slot=slot, leaving=leaving, stop=usd(stop), mode=2, volume=5e4)
 
 
 def intent(order: Order) -> journal.Intent:

@@ -83,12 +83,16 @@ RELEASED = journal.Released(ts=at(5), trip="day_loss", by="script", reason="a ne
 # A trade from its decision to its end, in the batches in which it might be written.
 STORY: list[list[journal.Row]] = [
     [OPENED, SETTINGS],
-    [seal(1), DECIDED, JUDGED, journal.Aim(ts=at(1), slot=0, leaving=False, stop=usd(98)), intent(BUY)],
+    [
+        seal(1), DECIDED, JUDGED, journal.Aim(ts=at(1), slot=0, leaving=False, stop=usd(98), mode=1, volume=5e4),
+        intent(BUY),
+    ],
     [filled(BUY, 2, 40, 100.0, "partial", 40, 95_999.5)],
     [filled(BUY, 3, 60, 100.5, "filled", 100, 89_969), intent(STOP)],
     [TRIPPED, evidence(4, 2, Says.ACCEPTED, "live")],
     [
-        journal.Aim(ts=at(5), slot=0, leaving=True, stop=usd(98)), journal.Canceling(ts=at(5), cid=cid(2)), RELEASED,
+        journal.Aim(ts=at(5), slot=0, leaving=True, stop=usd(98), mode=1, volume=5e4),
+        journal.Canceling(ts=at(5), cid=cid(2)), RELEASED,
         seal(5, 99_000),
     ],
     [evidence(6, 2, Says.CANCELED, "canceled", "canceled"), intent(SELL)],
@@ -98,7 +102,7 @@ STORY: list[list[journal.Row]] = [
             ts=at(7), slot=0, mode=1, qty=Shares(100), opened=at(2), entry=usd(100.3), exit=usd(101), fees=usd(1.5),
             result=usd(68.5),
         ),
-        journal.Aim(ts=at(7), slot=0, leaving=False, stop=Micros(0)),
+        journal.Aim(ts=at(7), slot=0, leaving=False, stop=Micros(0), mode=1, volume=5e4),
         journal.Odd(ts=at(7), cid=cid(3), seq=8, says=Says.FILL, state="closed"),
         journal.Factors(ts=at(7), sizing=0.5, trail=2.0),
     ],
@@ -165,7 +169,7 @@ def test_an_open_order_its_position_and_its_aim_come_back(tmp_path: Path) -> Non
         cash=usd(95_999.5),
         positions={0: Position(qty=40, opened=at(2), bought=40, paid=usd(4000), received=0, fees=usd(0.5))},
         lives=left.lives,
-        aims={0: Slot(leaving=False, aim=usd(98))},
+        aims={0: Slot(leaving=False, aim=usd(98), mode=1, volume=5e4)},
         intents=1,
         fills=1,
         tape=2,
@@ -179,7 +183,7 @@ def test_an_open_order_its_position_and_its_aim_come_back(tmp_path: Path) -> Non
 def test_a_stop_that_is_being_canceled_comes_back_with_the_time_of_its_cancel(tmp_path: Path) -> None:
     left = restored(tmp_path, 6)
     assert [(x.order, x.state, x.filled, x.canceling) for x in left.lives] == [(STOP, OrderState.LIVE, 0, at(5))]
-    assert left.aims == {0: Slot(leaving=True, aim=usd(98))}
+    assert left.aims == {0: Slot(leaving=True, aim=usd(98), mode=1, volume=5e4)}
     assert left.positions == {0: Position(qty=100, opened=at(2), bought=100, paid=usd(10_030), fees=usd(1))}
 
 
@@ -192,7 +196,7 @@ def test_a_cancel_that_was_refused_is_no_longer_awaited(tmp_path: Path) -> None:
 def test_when_all_is_over_nothing_is_open_and_the_trade_stands(tmp_path: Path) -> None:
     left = restored(tmp_path, len(STORY))
     assert (left.lives, left.positions, left.cash, left.intents, left.fills) == ([], {}, usd(100_068.5), 3, 3)
-    assert left.aims == {0: Slot(leaving=False, aim=0)}
+    assert left.aims == {0: Slot(leaving=False, aim=0, mode=1, volume=5e4)}
     assert left.seals == [seal(1), seal(5, 99_000)]
     with SQLiteStore(tmp_path) as store:
         trades = store.db.execute("SELECT * FROM trades").fetchall()
@@ -241,11 +245,17 @@ def test_fills_after_a_count_are_those_past_it_in_order(tmp_path: Path) -> None:
 # -- all or nothing
 
 FAILING: dict[str, tuple[list[list[journal.Row]], list[journal.Row]]] = {
-    "a second seal of one time": (STORY[:2], [journal.Aim(ts=at(2), slot=1, leaving=True, stop=usd(1)), seal(1)]),
+    "a second seal of one time": (
+        STORY[:2],
+        [journal.Aim(ts=at(2), slot=1, leaving=True, stop=usd(1), mode=1, volume=5e4), seal(1)],
+    ),
     "a second order of one id": (STORY[:2], [seal(2), intent(BUY)]),
     "an execution that was booked": (STORY[:3], [seal(2), filled(BUY, 3, 1, 1.0, "partial", 41, 1, exec_id="x2")]),
     "a second account": (STORY[:2], [seal(2), OPENED]),
-    "a number beyond 64 bits": (STORY[:2], [seal(2), journal.Aim(ts=at(2), slot=0, leaving=False, stop=Micros(2**63))]),
+    "a number beyond 64 bits": (
+        STORY[:2],
+        [seal(2), journal.Aim(ts=at(2), slot=0, leaving=False, stop=Micros(2**63), mode=1, volume=5e4)],
+    ),
 }
 
 

@@ -108,11 +108,13 @@ class Canceling(Row, frozen=True, kw_only=True):
 
 
 class Aim(Row, frozen=True, kw_only=True):
-    """What is wanted of a position: to leave it, or where its stop should be."""
+    """What is wanted of a position: to leave it, or where its stop should be; and what its orders are to carry."""
 
     slot: int
     leaving: bool
     stop: Micros
+    mode: int
+    volume: float
 
 
 class Evidence(Row, frozen=True, kw_only=True):

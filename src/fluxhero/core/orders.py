@@ -143,14 +143,13 @@ class Desk:
         if g.cancel_entries:
             for life in [x for x in self.lives.values() if x.open and x.order.role is Role.ENTRY]:
                 self._cancel(life, g.ts, plan)
-        for slot, volume in g.volumes:
-            self._slot(slot).volume = volume
+        volumes = dict(g.volumes)
         for slot in g.exits:
-            self._leave(slot, g.ts, plan)
+            self._leave(slot, g.ts, plan, volumes.get(slot))
         for e in g.entries:
             self._enter(e, g.ts, plan)
         for r in g.raises:
-            self._raise(r.slot, r.stop, g.ts, plan)
+            self._raise(r.slot, r.stop, g.ts, plan, volumes.get(r.slot))
         return plan
 
     def update(self, u: Update) -> Plan:
@@ -228,8 +227,8 @@ class Desk:
 
     def _enter(self, e: Entry, ts: Nanos, plan: Plan) -> None:
         s = self._slot(e.slot)
-        s.mode, s.volume, s.leaving, s.rejected = e.mode, e.volume, False, 0
-        self._aim(e.slot, ts, plan, stop=e.stop)
+        s.mode, s.leaving, s.rejected = e.mode, False, 0
+        self._aim(e.slot, ts, plan, stop=e.stop, volume=e.volume)
         cid = self._next()
         stop_cid = self._next() if self._bar else None
         entry = Order(
@@ -240,26 +239,31 @@ class Desk:
         if stop_cid:
             self._intend(self._stop_order(stop_cid, e.slot, e.qty, e.stop, ts), plan, send=False)
 
-    def _leave(self, slot: int, ts: Nanos, plan: Plan) -> None:
+    def _leave(self, slot: int, ts: Nanos, plan: Plan, volume: float | None) -> None:
         s = self._slot(slot)
         if self.book.held(slot) or s.entry:
             if s.rejected >= RETRIES:
                 s.rejected = 0  # asked for anew, it is tried anew
             if not s.leaving:
-                self._aim(slot, ts, plan, leaving=True)
+                self._aim(slot, ts, plan, leaving=True, volume=volume)
             self._advance(slot, ts, plan)
 
-    def _raise(self, slot: int, stop: Micros, ts: Nanos, plan: Plan) -> None:
+    def _raise(self, slot: int, stop: Micros, ts: Nanos, plan: Plan, volume: float | None) -> None:
         s = self._slot(slot)
         if not s.leaving and stop > s.aim and self.book.held(slot):
-            self._aim(slot, ts, plan, stop=stop)
+            self._aim(slot, ts, plan, stop=stop, volume=volume)
             self._advance(slot, ts, plan)
 
-    def _aim(self, slot: int, ts: Nanos, plan: Plan, leaving: bool | None = None, stop: int | None = None) -> None:
+    def _aim(
+        self, slot: int, ts: Nanos, plan: Plan, *, leaving: bool | None = None, stop: int | None = None,
+        volume: float | None = None,
+    ) -> None:  # fmt: skip
         s = self._slot(slot)
         s.leaving = s.leaving if leaving is None else leaving
         s.aim = s.aim if stop is None else stop
-        plan.rows.append(journal.Aim(ts=ts, slot=slot, leaving=s.leaving, stop=Micros(s.aim)))
+        s.volume = s.volume if volume is None else volume
+        aim = journal.Aim(ts=ts, slot=slot, leaving=s.leaving, stop=Micros(s.aim), mode=s.mode, volume=s.volume)
+        plan.rows.append(aim)
 
     def _advance(self, slot: int, ts: Nanos, plan: Plan) -> None:
         """The next step of a symbol towards what is wanted of it; nothing while an answer is awaited."""
@@ -323,7 +327,6 @@ class Desk:
     def _take(self, life: Life) -> None:
         """Puts an open order into its symbol's place for it."""
         s, order = self._slot(life.order.slot), life.order
-        s.mode, s.volume = order.mode, order.volume
         if order.role is Role.ENTRY:
             s.entry = order.cid
         elif order.role is Role.EXIT:

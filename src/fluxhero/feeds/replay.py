@@ -61,6 +61,7 @@ class ReplaySource:
         start = tape.resume(min(ours, venue.cursor))
         self.refed = max(ours, venue.cursor) - start  # events that some of us have seen before
         self._events = tape.events(start)
+        self._last = int(tape.ts[-1])
         self._clock, self._venue, self._pace, self._host, self._turns = clock, venue, pace, host, turns
         self._traffic, self._pending, self._flush = traffic, pending, flush
         self._begun = False
@@ -94,7 +95,7 @@ class ReplaySource:
 
     async def _last_timers(self) -> None:
         """What the last events began: their minute's seal, orders under way; not what waits for another day."""
-        await self._timers(Nanos(self._clock.now() // MINUTE * MINUTE + 2 * MINUTE))
+        await self._timers(Nanos(self._last // MINUTE * MINUTE + 2 * MINUTE))
 
     async def _between(self) -> None:
         """Ends the turn, lets others act, begins the next."""

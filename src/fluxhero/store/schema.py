@@ -26,7 +26,8 @@ CREATE TABLE fills (n INTEGER PRIMARY KEY, cid TEXT NOT NULL, exec_id TEXT NOT N
   qty INTEGER NOT NULL, fee INTEGER NOT NULL, UNIQUE (cid, exec_id)) STRICT;
 CREATE TABLE positions (slot INTEGER PRIMARY KEY, qty INTEGER NOT NULL, opened INTEGER NOT NULL,
   bought INTEGER NOT NULL, paid INTEGER NOT NULL, received INTEGER NOT NULL, fees INTEGER NOT NULL) STRICT;
-CREATE TABLE aims (slot INTEGER PRIMARY KEY, leaving INTEGER NOT NULL, stop INTEGER NOT NULL) STRICT;
+CREATE TABLE aims (slot INTEGER PRIMARY KEY, leaving INTEGER NOT NULL, stop INTEGER NOT NULL, mode INTEGER NOT NULL,
+  volume REAL NOT NULL) STRICT;
 CREATE TABLE trades (n INTEGER PRIMARY KEY, slot INTEGER NOT NULL, mode INTEGER NOT NULL, qty INTEGER NOT NULL,
   opened INTEGER NOT NULL, closed INTEGER NOT NULL, entry INTEGER NOT NULL, exit INTEGER NOT NULL,
   fees INTEGER NOT NULL, result INTEGER NOT NULL) STRICT;
@@ -92,7 +93,8 @@ def _orders(seq: int, row: j.Row) -> Iterator[Statement]:
         case j.Canceling():
             yield "UPDATE orders SET canceling = ?, asked = ? WHERE cid = ?", (row.ts, seq, row.cid)
         case j.Aim():
-            yield "INSERT OR REPLACE INTO aims VALUES (?, ?, ?)", (row.slot, row.leaving, row.stop)
+            aim = (row.slot, row.leaving, row.stop, row.mode, row.volume)
+            yield "INSERT OR REPLACE INTO aims VALUES (?, ?, ?, ?, ?)", aim
         case j.Evidence():
             yield "UPDATE orders SET state = ?, updated = ? WHERE cid = ?", (row.state, row.ts, row.cid)
             if row.says in (Says.CANCELED, Says.CANCEL_REJECTED):

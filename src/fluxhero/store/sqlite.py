@@ -191,7 +191,10 @@ class SQLiteStore:
             cash=Micros(cash),
             positions={slot: Position(*rest) for slot, *rest in db.execute("SELECT * FROM positions")},
             lives=list(self._lives()),
-            aims={s: Slot(leaving=bool(leaving), aim=a) for s, leaving, a in db.execute("SELECT * FROM aims")},
+            aims={
+                slot: Slot(leaving=bool(leaving), aim=stop, mode=mode, volume=volume)
+                for slot, leaving, stop, mode, volume in db.execute("SELECT * FROM aims")
+            },
             intents=db.execute("SELECT count(*) FROM orders").fetchone()[0],
             fills=db.execute("SELECT count(*) FROM fills").fetchone()[0],
             tape=cursors.get("tape", 0),
