@@ -11,8 +11,7 @@ from fluxhero.runtime.channels import Inbox, Outbox
 
 
 async def candles(
-    inbox: Inbox[Any], own: Outbox[Any], risk: Outbox[Any],
-    keeper: Candles, clock: Clock, resume: int,
+    inbox: Inbox[Any], own: Outbox[Any], risk: Outbox[Any], keeper: Candles, clock: Clock, resume: int
 ) -> None:  # fmt: skip
     """`own`: the sending end of the inbox, for the timer; bars before tape event `resume` are known already."""
     async for m in inbox:

@@ -147,7 +147,8 @@ def _cut(r: Recorded, request: Request, calendar: Calendar) -> Recorded:
 
 def _homely(r: Recorded, calendar: Calendar) -> Recorded:
     """Daily bars need sessions to belong to."""
-    if r.bars is not None and not len(placed(r.bars, r.timeframe, calendar)[0]):
+    daily = r.bars if r.timeframe is Timeframe.D1 else None
+    if daily is not None and not len(placed(daily, r.timeframe, calendar)[0]):
         raise Unusable(f"{r.files[0].path.name} has no bar of a day with a session")
     return r
 
