@@ -1,9 +1,12 @@
 """What a replay makes of files, dates and arguments that are wrong, odd or missing: all named, nothing traded on."""
 
 import datetime
+import gzip
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -188,6 +191,19 @@ UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no rows": (_save(lambda: {k: v[:0] for k, v in walk().items()}), "no good row"),
     "all rows bad": (_save(lambda: _columns(close=np.full(BARS, np.nan))), "no good row"),
     "ts in ms": (_save(lambda: _columns(ts=walk()["ts"] // 1_000_000)), "no good row"),
+    "ts in seconds": (_save(lambda: _columns(ts=walk()["ts"] // 10**9)), "looks like seconds"),
+    "ts in us": (_save(lambda: _columns(ts=walk()["ts"] // 1_000)), "looks like microseconds"),
+    "ts after a space": (_save(lambda: {" ts" if k == "ts" else k: v for k, v in walk().items()}), "' ts'"),
+    "another case": (_save(lambda: {k.title(): v for k, v in walk().items()}), "rename it to 'ts'"),
+    "cents": (_save(lambda: _columns(close=(walk()["close"] * 100).astype(int))), "cents"),
+    "a pipe": (os.mkfifo, "is a pipe"),
+    "a device": (lambda path: path.symlink_to("/dev/zero"), "is a device"),
+    "a link to nothing": (lambda path: path.symlink_to("nothing"), "does not exist"),
+    "a link to itself": (lambda path: path.symlink_to(path.name), "cannot be read"),
+    "CSV": (lambda path: path.write_text("ts,open\n" + "1,2\n" * 99), "looks like text, CSV perhaps"),
+    "gzip": (lambda path: path.write_bytes(gzip.compress(save(path, walk()).read_bytes())), "looks like gzip"),
+    "half a minute late": (_save(lambda: walk(start=OPEN + MINUTE // 2)), "off the grid"),
+    "5 m bars": (_save(lambda: walk(step=5 * MINUTE)), "holds no 1m bars: most start 5 min apart"),
     "before the calendar": (_save(lambda: walk(start=OPEN - 35 * 365 * 1440 * MINUTE)), "no good row"),
     "after the calendar": (_save(lambda: walk(start=OPEN + 11 * 365 * 1440 * MINUTE)), "no good row"),
 }
@@ -257,6 +273,10 @@ ROWS: dict[str, tuple[str, dict[int, dict[str, Any]]]] = {
     "huge volume": ("impossible volume", {2: {"volume": 1e13}}),
     "no time": ("no time", {0: {"ts": -5}, 1: {"ts": 0}}),
     "a null time": ("no time", {40: {"ts": None}}),
+    "between two minutes": (
+        "off the grid of its timeframe",
+        {11: {"ts": OPEN + 11 * MINUTE + 1}, 12: {"ts": OPEN + 11 * MINUTE + MINUTE // 2}},
+    ),
     "the same time again": (
         "second bar of one time",
         {11: {"ts": OPEN + 10 * MINUTE}, 12: {"ts": OPEN + 10 * MINUTE}},
@@ -311,6 +331,48 @@ def test_daily_rows_of_days_without_a_session_are_counted(data: Path, replay: Co
     ran = replay("BAD", "--input", "1d")
     assert ran.summary["refused_rows"] == {"BAD": {"no session on that day": 2}}
     assert [bar[0] for bar in ran.bars["BAD"]] == [midnight(dates[0]), midnight(dates[3])]
+
+
+def test_a_daily_row_after_the_close_of_its_day_is_counted_and_moves_to_no_other(data: Path, replay: Command) -> None:
+    """The close of the 26th, which some vendors stamp, is not the session of the 27th."""
+    dates = [DAY, NEXT, datetime.date(2024, 3, 28)]
+    save(data / "BAD_1d.parquet", {**walk(4), "ts": [midnight(DAY), CLOSE, *map(midnight, dates[1:])]})
+    ran = replay("BAD", "--input", "1d")
+    assert ran.summary["refused_rows"] == {"BAD": {"after the close of its day": 1}}
+    assert [bar[0] for bar in ran.bars["BAD"]] == [midnight(d) for d in dates]
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "step", "word"),
+    [("5m", 1, "most start 1 min apart"), ("1h", 1, "most start 1 min apart"), ("1h", 30, "most start 30 min apart")],
+)
+def test_minutes_under_another_name_are_not_traded_on(
+    timeframe: str, step: int, word: str, data: Path, replay: Command
+) -> None:
+    save(data / f"BAD_{timeframe}.parquet", walk(step=step * MINUTE))
+    ran = replay("BAD", "--input", timeframe)
+    assert (ran.code, len(ran.err.splitlines())) == (66, 1)
+    assert f"BAD_{timeframe}.parquet holds no {timeframe} bars: {word}" in ran.err
+
+
+def test_days_at_midnight_utc_are_refused_rather_than_shifted(data: Path, replay: Command) -> None:
+    days = [int(np.datetime64(s.date, "ns").astype(int)) for s in nyse().between(DAY, datetime.date(2024, 4, 30))]
+    save(data / "BAD_1d.parquet", {**walk(len(days)), "ts": days})
+    ran = replay("BAD", "--input", "1d")
+    assert (ran.code, len(ran.err.splitlines())) == (66, 1)
+    assert "BAD_1d.parquet has days at midnight UTC; daily bars bear midnight New York" in ran.err
+
+
+def test_a_timestamp_with_a_zone_and_decimal_prices_are_the_same_data(data: Path, replay: Command) -> None:
+    columns = walk(seed=2)
+    save(data / "BAD_1m.parquet", columns)
+    plain = replay("IBM,BAD")
+    columns["ts"] = pa.array(columns["ts"], pa.timestamp("ns", "America/New_York"))
+    for name in PRICES:
+        columns[name] = pa.array([Decimal(f"{x:.2f}") for x in columns[name]], pa.decimal128(12, 2))
+    save(data / "BAD_1m.parquet", columns)
+    other = replay("IBM,BAD")
+    assert (other.bars, other.summary["cash"]) == (plain.bars, plain.summary["cash"])
 
 
 def test_a_file_whose_days_have_no_session_is_left_out(data: Path, replay: Command) -> None:

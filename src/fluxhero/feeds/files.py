@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 import enum
+import glob
 import hashlib
 import re
+import stat
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fluxhero.feeds import columns
+from fluxhero.feeds.faults import Fault
+from fluxhero.feeds.faults import Unusable as Unusable
+from fluxhero.feeds.rows import ROWS, Columns, sift
 from fluxhero.messages import Array
 
-MIN_PRICE, MAX_PRICE = 1e-6, 1e7  # USD; what is beyond is no price
-MAX_SIZE = 10**12  # shares
-
-COLUMNS = {
-    "trades": {"ts": "i", "price": "f", "size": "i"},
-    "quotes": {"ts": "i", "bid": "f", "ask": "f", "bid_size": "i", "ask_size": "i"},
-    "bars": {"ts": "i", "open": "f", "high": "f", "low": "f", "close": "f", "volume": "f"},
+MAGIC = b"PAR1"
+HEAD, SHORTEST = 200, 12  # bytes: to tell a format by, and of the smallest Parquet file
+TEXT = frozenset(b"\t\r\n" + bytes(range(32, 127)))
+FORMATS = {
+    b"ARROW1": "Arrow (Feather)",
+    b"FEA1": "Feather",
+    b"PARE": "encrypted Parquet",
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"ORC": "ORC",
+    b"Obj\x01": "Avro",
+    b"\x89HDF": "HDF5",
+    b"SQLite format 3": "an SQLite database",
+    b"version https://git-lfs": "a Git LFS pointer; fetch what it points to",
+    b"<": "HTML or XML",
+    b"{": "JSON",
+    b"[": "JSON",
 }
-KINDS: dict[str, Callable[[pa.DataType], bool]] = {
-    "i": pa.types.is_integer,
-    "f": lambda t: pa.types.is_integer(t) or pa.types.is_floating(t),
-    "b": pa.types.is_boolean,
+SPECIAL = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
 }
-NUMBERS = {"i": "whole number", "f": "number", "b": "yes or no"}
-CASTS = {"i": pa.int64(), "f": pa.float64(), "b": pa.bool_()}
-MISSING = {"i": -1, "f": float("nan"), "b": False}  # the first two are refused as impossible
-Columns = dict[str, Array]
 
 
 class Timeframe(enum.StrEnum):
@@ -46,10 +64,6 @@ class Timeframe(enum.StrEnum):
         return {"1m": 1, "5m": 5, "1h": 60, "1d": 1440}[self.value]
 
 
-class Unusable(Exception):
-    """A file or a symbol that cannot be replayed; the message names it, without its folder, and why."""
-
-
 class File(msgspec.Struct):
     """One file's good rows, and how many of its rows were refused, by reason."""
 
@@ -60,50 +74,23 @@ class File(msgspec.Struct):
     digest: str
 
 
-def read(path: Path, kind: str) -> File:
-    """The columns that we act on, finite and possible, in file order. Raises Unusable."""
+def read(path: Path, kind: str | None = None) -> File:
+    """The columns that we act on, finite and possible, in file order; without a kind, of the kind that its columns
+    show. Raises Unusable.
+    """
     content = _content(path)
     try:
-        table = pq.read_table(pa.BufferReader(content))
-    except (OSError, pa.ArrowException) as e:
-        raise _unreadable(path, e) from None
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        kind = kind or columns.kind_of(file.schema_arrow)
+        casts = columns.chosen(file.schema_arrow, kind, path)
+        table = file.read(columns=list(casts))
+        rows = {name: cast(table.column(name)) for name, cast in casts.items()}
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as e:
+        raise Fault.BROKEN.of(path, why=(str(e).splitlines() or [type(e).__name__])[0][:200]) from None
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    rows = {name: _column(table, name, of, path) for name, of in COLUMNS[kind].items()}
-    if kind == "trades" and "suspicious" in table.column_names:
-        rows["suspicious"] = _column(table, "suspicious", "b", path)
     _sorted(rows["ts"], path)
-    bad = {"trades": _bad_trades, "quotes": _bad_quotes, "bars": _bad_bars}[kind](rows)
-    refused: Counter[str] = Counter()
-    keep = np.ones(len(rows["ts"]), bool)
-    for reason, mask in bad.items():
-        refused[reason] += int((mask & keep).sum())
-        keep &= ~mask
-    return File(path, kind, {k: v[keep] for k, v in rows.items()}, +refused, digest)
-
-
-def kind_of(path: Path) -> str:
-    """What a file holds, by its columns."""
-    try:
-        names = set(pq.read_schema(pa.BufferReader(_content(path))).names)
-    except (OSError, pa.ArrowException) as e:
-        raise _unreadable(path, e) from None
-    for kind, columns in COLUMNS.items():
-        if columns.keys() <= names:
-            return kind
-    raise Unusable(f"{path.name} has columns {sorted(names)}; trades, quotes or bars need {COLUMNS}")
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise Unusable(f"{path.name} does not exist") from None
-    except OSError as e:
-        raise Unusable(f"{path.name} cannot be read: {e.strerror}") from None
-
-
-def _unreadable(path: Path, error: Exception) -> Unusable:
-    return Unusable(f"{path.name} is no readable Parquet file: {str(error).splitlines()[0]}")
+    good, refused = sift(ROWS, kind, rows)
+    return File(path, kind, good, refused, digest)
 
 
 def timeframe_of(path: Path) -> Timeframe | None:
@@ -112,64 +99,52 @@ def timeframe_of(path: Path) -> Timeframe | None:
     return Timeframe(found[1]) if found else None
 
 
-def _column(table: pa.Table, name: str, of: str, path: Path) -> Array:
-    if name not in table.column_names:
-        raise Unusable(f"{path.name} has no column {name!r}; it has {', '.join(table.column_names)}")
-    column = table.column(name)
-    if not KINDS[of](column.type):
-        raise Unusable(f"{path.name}: column {name!r} is {column.type}, which is no {NUMBERS[of]}")
+def _content(path: Path) -> bytes:
+    """A whole file that begins and ends as Parquet does."""
     try:
-        values: Array = column.cast(CASTS[of]).fill_null(MISSING[of]).to_numpy()
-    except pa.ArrowException as e:
-        raise Unusable(f"{path.name}: column {name!r}: {str(e).splitlines()[0]}") from None
-    return values
+        status = path.stat()  # before it is opened: to open a pipe is to wait for its writer
+        if special := SPECIAL.get(stat.S_IFMT(status.st_mode)):
+            raise Fault.NO_FILE.of(path, what=special)
+        with path.open("rb") as file:
+            _parquet(path, file, status.st_size)
+            return file.read()
+    except FileNotFoundError:
+        raise Fault.MISSING.of(path, hint=_beside(path)) from None
+    except OSError as e:
+        raise Fault.UNREADABLE.of(path, why=e.strerror) from None
+    except MemoryError:
+        raise Fault.UNREADABLE.of(path, why="it does not fit in memory") from None
+
+
+def _parquet(path: Path, file: BinaryIO, size: int) -> None:
+    """By its first and last bytes; whatever else it is, it is not read."""
+    head = file.read(HEAD)
+    file.seek(max(0, size - len(MAGIC)))
+    tail = file.read(len(MAGIC))
+    file.seek(0)
+    if not head:
+        raise Fault.EMPTY.of(path)
+    if not head.startswith(MAGIC):
+        raise Fault.FORMAT.of(path, what=_format(head))
+    if tail != MAGIC or size < SHORTEST:
+        raise Fault.CUT_OFF.of(path)
+
+
+def _format(head: bytes) -> str:
+    text = all(byte in TEXT for byte in head)
+    known = (name for magic, name in FORMATS.items() if head.startswith(magic))
+    return next(known, "text, CSV perhaps" if text else "nothing that is known")
+
+
+def _beside(path: Path) -> str:
+    """What else there is of the symbol."""
+    symbol = path.name.split("_")[0]
+    others = sorted(p.name for p in path.parent.glob(f"{glob.escape(symbol)}_*.parquet") if p != path)
+    return f"; there is {', '.join(others)}, see --input and --file" if others else ""
 
 
 def _sorted(ts: Array, path: Path) -> None:
     timed = np.flatnonzero(ts > 0)
     back = np.flatnonzero(np.diff(ts[timed]) < 0)
     if back.size:
-        raise Unusable(f"{path.name} is unsorted: row {timed[back[0] + 1]} is earlier than the rows before it")
-
-
-def _price(x: Array) -> Array:
-    return np.isfinite(x) & (x >= MIN_PRICE) & (x < MAX_PRICE)
-
-
-def _bad_trades(r: Columns) -> dict[str, Array]:
-    return {
-        "suspicious": r.get("suspicious", np.zeros(len(r["ts"]), bool)),
-        "impossible price": ~_price(r["price"]),
-        "impossible size": (r["size"] <= 0) | (r["size"] > MAX_SIZE),
-        "no time": r["ts"] <= 0,
-    }
-
-
-def _bad_quotes(r: Columns) -> dict[str, Array]:
-    """A side may be missing (0); it may not be impossible."""
-    price = np.ones(len(r["ts"]), bool)
-    size = price.copy()
-    for side in ("bid", "ask"):
-        price &= _price(r[side]) | (r[side] == 0)
-        size &= (r[side + "_size"] >= 0) & (r[side + "_size"] <= MAX_SIZE)
-    return {"impossible price": ~price, "impossible size": ~size, "no time": r["ts"] <= 0}
-
-
-def _bad_bars(r: Columns) -> dict[str, Array]:
-    price = _price(r["open"]) & _price(r["high"]) & _price(r["low"]) & _price(r["close"])
-    with np.errstate(invalid="ignore"):
-        slack = 1e-9 * np.abs(r["close"])  # adjusted prices are products of factors
-        inside = (r["high"] + slack >= np.maximum(r["open"], r["close"])) & (
-            r["low"] - slack <= np.minimum(r["open"], r["close"])
-        )
-        volume = np.isfinite(r["volume"]) & (r["volume"] >= 0) & (r["volume"] <= MAX_SIZE)
-    _, first = np.unique(r["ts"], return_index=True)
-    twice = np.ones(len(r["ts"]), bool)
-    twice[first] = False
-    return {
-        "impossible price": ~price,
-        "high or low does not span the bar": ~inside,
-        "impossible volume": ~volume,
-        "no time": r["ts"] <= 0,
-        "second bar of one time": twice,
-    }
+        raise Fault.UNSORTED.of(path, row=timed[back[0] + 1])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import enum
+import os
 from collections import Counter
 from datetime import date
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from fluxhero.core.calendar import Calendar
-from fluxhero.feeds.files import Columns, File, Timeframe, Unusable, kind_of, read, timeframe_of
-from fluxhero.feeds.tape import BarTimes, Tape, Ticks, minutes, placed
+from fluxhero.feeds.faults import Fault
+from fluxhero.feeds.files import File, Timeframe, Unusable, read, timeframe_of
+from fluxhero.feeds.placing import Placed, fitting, outside, placed, unit_of
+from fluxhero.feeds.rows import Columns, sift
+from fluxhero.feeds.tape import BarTimes, Tape, Ticks, minutes
 from fluxhero.messages import SECOND, Model, Quality
 
 
@@ -42,10 +47,11 @@ class Recorded(msgspec.Struct):
 
     symbol: str
     files: list[File]
-    trades: Columns | None = None
-    quotes: Columns | None = None
-    bars: Columns | None = None
     timeframe: Timeframe = Timeframe.M1
+    placed: Placed | None = None  # its bars
+
+    def rows(self, kind: str) -> Columns | None:
+        return next((f.rows for f in self.files if f.kind == kind), None)
 
 
 class Recording(msgspec.Struct):
@@ -65,12 +71,12 @@ def load(request: Request, calendar: Calendar) -> Recording:
     left_out: dict[str, str] = {}
     for symbol in request.symbols:
         try:
-            found.append(_homely(_cut(_find(symbol, request), request, calendar), calendar))
+            found.append(_recorded(symbol, request, calendar))
         except Unusable as e:
             left_out[symbol] = str(e)
-    model = request.model or (Model.QUOTE if found and all(r.quotes is not None for r in found) else Model.BAR)
+    model = request.model or (Model.QUOTE if found and all(r.rows("quotes") for r in found) else Model.BAR)
     if model is Model.QUOTE:
-        for r in [r for r in found if r.trades is None or r.quotes is None]:
+        for r in [r for r in found if not (r.rows("trades") and r.rows("quotes"))]:
             left_out[r.symbol] = f"{r.symbol} has no trades with quotes, which the quote model needs"
             found.remove(r)
     if not found:
@@ -98,72 +104,95 @@ def _check(r: Request, calendar: Calendar) -> None:
         raise Unusable("ticks are never adjusted; leave --adjusted or --input ticks")
 
 
-def _find(symbol: str, r: Request) -> Recorded:
-    adjusted = "-adj" if r.adjusted else ""
-    trades, quotes = r.data / f"{symbol}_trades.parquet", r.data / f"{symbol}_quotes.parquet"
-    if symbol in r.files:
-        return _given(symbol, r.files[symbol], r)
-    both = trades.exists() and quotes.exists() and not r.adjusted
+def _recorded(symbol: str, request: Request, calendar: Calendar) -> Recorded:
+    """The rows of the dates asked for; whether a file can be used does not depend on them."""
+    r = _given(symbol, request) if symbol in request.files else _found(symbol, request)
+    for file in r.files:
+        _within(file, calendar)
+    if bars := r.rows("bars"):
+        r.placed = fitting(r.files[0].path, bars, r.timeframe, calendar)
+    _cut(r, request, calendar)
+    return r
+
+
+def _found(symbol: str, r: Request) -> Recorded:
+    trades, quotes = (r.data / f"{symbol}_{kind}.parquet" for kind in ("trades", "quotes"))
+    both = _there(trades) and _there(quotes) and not r.adjusted
     if r.input is Input.TICKS or (r.input is Input.AUTO and both):
         files = [read(trades, "trades")]
-        if r.model is not Model.BAR and (quotes.exists() or r.model is Model.QUOTE):
+        if r.model is not Model.BAR and (_there(quotes) or r.model is Model.QUOTE):
             files.append(read(quotes, "quotes"))
-        return Recorded(symbol, files, files[0].rows, files[1].rows if len(files) > 1 else None)
+        return Recorded(symbol, files)
     timeframe = Timeframe.M1 if r.input is Input.AUTO else Timeframe(r.input)
-    file = read(r.data / f"{symbol}_{timeframe}{adjusted}.parquet", "bars")
-    return Recorded(symbol, [file], bars=file.rows, timeframe=timeframe)
+    name = f"{symbol}_{timeframe}{'-adj' if r.adjusted else ''}.parquet"
+    return Recorded(symbol, [read(r.data / name, "bars")], timeframe)
 
 
-def _given(symbol: str, path: Path, r: Request) -> Recorded:
-    kind = kind_of(path) if path.exists() else "bars"
-    file = read(path, kind)
-    if kind == "quotes":
-        raise Unusable(f"{path.name} holds quotes alone; a replay needs trades or bars")
-    if kind == "trades":
-        return Recorded(symbol, [file], trades=file.rows)
+def _there(path: Path) -> bool:
+    """A link to nothing is there: it is for `read` to say what is wrong with it."""
+    return os.path.lexists(path)
+
+
+def _given(symbol: str, r: Request) -> Recorded:
+    path = r.files[symbol]
+    file = read(path)
+    if file.kind == "quotes":
+        raise Fault.QUOTES.of(path)
+    if file.kind == "trades":
+        return Recorded(symbol, [file])
     named = Timeframe(r.input) if r.input not in (Input.AUTO, Input.TICKS) else timeframe_of(path)
     if named is None:
-        raise Unusable(f"{path.name}: its name shows no timeframe; say it with --input 1m, 5m, 1h or 1d")
-    return Recorded(symbol, [file], bars=file.rows, timeframe=named)
+        raise Fault.NAMELESS.of(path)
+    return Recorded(symbol, [file], named)
 
 
-def _cut(r: Recorded, request: Request, calendar: Calendar) -> Recorded:
-    """To the dates asked for; what the calendar does not reach is refused."""
-    whole = calendar.day_of(calendar.first)[0], calendar.day_of(calendar.last)[1]
+def _within(file: File, calendar: Calendar) -> None:
+    """Refuses what the calendar does not reach."""
+    good, refused = sift((outside(calendar),), file.kind, file.rows)
+    if not len(good["ts"]):
+        if unit := unit_of(file.rows["ts"], calendar):
+            raise Fault.UNIT.of(file.path, what=unit)
+        why = ", ".join(f"{n} {name}" for name, n in (file.refused + refused).items()) or "it has no rows"
+        raise Fault.NO_ROW.of(file.path, span=_span(None, None, calendar), why=f": {why}")
+    file.rows = good
+    file.refused += refused
+
+
+def _cut(r: Recorded, request: Request, calendar: Calendar) -> None:
+    """To the dates asked for."""
     low = calendar.day_of(request.first or calendar.first)[0]
     high = calendar.day_of(request.last or calendar.last)[1]
     for file in r.files:
-        ts = file.rows["ts"]
-        outside = int(((ts < whole[0]) | (ts >= whole[1])).sum())
-        file.refused += Counter({"outside the calendar": outside})
-        inside = (ts >= low) & (ts < high)
-        if not inside.any():
-            span = f"{request.first or calendar.first} to {request.last or calendar.last}"
-            raise Unusable(f"{file.path.name} has no good row from {span}")
-        for name, column in file.rows.items():
-            file.rows[name] = column[inside]
-    return r
+        ts = r.placed.bars["ts"] if r.placed else file.rows["ts"]
+        a, b = np.searchsorted(ts, (low, high))
+        if a >= b:
+            raise Fault.NO_ROW.of(file.path, span=_span(request.first, request.last, calendar), why="")
+        if r.placed:
+            r.placed.bars, r.placed.ends = r.placed.bars[a:b], r.placed.ends[a:b]
+        else:
+            file.rows = {name: column[a:b] for name, column in file.rows.items()}
 
 
-def _homely(r: Recorded, calendar: Calendar) -> Recorded:
-    """Daily bars need sessions to belong to."""
-    daily = r.bars if r.timeframe is Timeframe.D1 else None
-    if daily is not None and not len(placed(daily, r.timeframe, calendar)[0]):
-        raise Unusable(f"{r.files[0].path.name} has no bar of a day with a session")
-    return r
+def _span(first: date | None, last: date | None, calendar: Calendar) -> str:
+    return f"{first or calendar.first} to {last or calendar.last}"
 
 
 def _tape(found: list[Recorded], model: Model, calendar: Calendar) -> tuple[Tape, dict[str, Counter[str]]]:
     refused = {r.symbol: sum((f.refused for f in r.files), Counter[str]()) for r in found}
     if model is Model.QUOTE:
-        return Ticks([r.trades or {} for r in found], [r.quotes or {} for r in found]), refused
-    placed_bars = [placed(_bars_of(r), r.timeframe, calendar) for r in found]
-    for r, (bars, _, reasons) in zip(found, placed_bars, strict=True):
-        refused[r.symbol] += reasons
-        if r.trades is not None and r.trades["ts"][0] - bars["ts"][0] > SECOND and bars["quality"][0] == Quality.FULL:
-            bars["quality"][0] = Quality.PARTIAL
-    return BarTimes([bars for bars, _, _ in placed_bars], [ends for _, ends, _ in placed_bars]), refused
+        return Ticks([r.rows("trades") or {} for r in found], [r.rows("quotes") or {} for r in found]), refused
+    bars = [_bars(r, calendar) for r in found]
+    for r, p in zip(found, bars, strict=True):
+        refused[r.symbol] += p.refused
+    return BarTimes([p.bars for p in bars], [p.ends for p in bars]), refused
 
 
-def _bars_of(r: Recorded) -> Columns:
-    return r.bars if r.bars is not None else minutes(r.trades or {})
+def _bars(r: Recorded, calendar: Calendar) -> Placed:
+    """A minute that begins before its first trade is known is partial."""
+    if r.placed:
+        return r.placed
+    trades = r.rows("trades") or {}
+    p = placed(minutes(trades), Timeframe.M1, calendar)
+    if trades["ts"][0] - p.bars["ts"][0] > SECOND and p.bars["quality"][0] == Quality.FULL:
+        p.bars["quality"][0] = Quality.PARTIAL
+    return p
