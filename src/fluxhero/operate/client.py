@@ -1,165 +1,148 @@
-"""`fluxhero ctl`: asks the daemon, or reads its state where none runs."""
+"""`fluxhero ctl`: asks the daemon, or reads its state where none runs. Never prompts."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import io
 import json
 import os
-import socket
 import sys
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fluxhero.operate.exits import NO_DAEMON, NO_INPUT, OK, REFUSED_UID, USAGE
-from fluxhero.store.queries import READS, NotFound, Reader
+from fluxhero.operate import places, tables
+from fluxhero.operate.commands import arguments as arguments
+from fluxhero.operate.exits import BUSY, GAVE_UP, NO_DAEMON, NO_INPUT, OK, REFUSED_UID, USAGE
+from fluxhero.operate.line import Absent, Answer, Line, Unanswered
+from fluxhero.store.queries import READS, BadQuery, NotFound, Query, Reader
 from fluxhero.store.sqlite import StoreError
 
-ACTS = ("halt", "release", "shutdown")
-PATIENCE = 30.0  # s
+FIELDS = ("cmd", "symbol", "n", "period", "all", "trip", "reason", "id", "follow")  # of a request, and `time`
+PATIENCE = 30.0  # s until an answer must have come
+GLANCE = 5.0  # s; who asks every second does not wait that long
+INTERRUPTED = 128 + 2  # as a shell has it
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--state", type=Path, metavar="DIR", help="the daemon's state directory")
-    parser.add_argument("--socket", type=Path, metavar="PATH", help="its control socket, where that lies elsewhere")
-    parser.add_argument("--json", action="store_true", help="print the answer as one JSON object")
-    commands = parser.add_subparsers(dest="cmd", required=True, metavar="COMMAND")
-    commands.add_parser("status", help="where things stand")
-    commands.add_parser("positions", help="what is held, and where its stops are")
-    orders = commands.add_parser("orders", help="the open orders")
-    orders.add_argument("--all", action="store_true", help="the newest 100, closed ones too")
-    why = commands.add_parser("why", help="why something was done, or not, at a seal")
-    why.add_argument("symbol", metavar="SYM")
-    why.add_argument("time", nargs="*", metavar="TIME", help="HH:MM or YYYY-MM-DD HH:MM, New York; default: the last")
-    halt = commands.add_parser("halt", help="no more strategy orders; protective stops stay")
-    halt.add_argument("--reason", default="")
-    release = commands.add_parser("release", help="release a trip")
-    release.add_argument("trip", metavar="TRIP")
-    release.add_argument("--reason", required=True)
-    commands.add_parser("shutdown", help="stop the daemon; it resumes where it was")
-    for command in commands.choices.values():
-        command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-
-
-class Unanswered(Exception):
-    """Somebody listens, but no answer came that could be one."""
+# What a refusal exits with, by its kind.
+EXITS = {
+    "bad_request": USAGE, "unknown_command": USAGE, "too_long": USAGE, "refused": USAGE, "not_found": NO_INPUT,
+    "unavailable": NO_DAEMON, "failed": GAVE_UP, "busy": BUSY, "stranger": REFUSED_UID,
+}  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    request = {k: v for k, v in vars(args).items() if k in ("cmd", "symbol", "trip", "reason", "all") and v}
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # whatever the terminal's letters are
+    try:
+        code = _run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as with `| head`: who listened has heard enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        return OK if args.cmd in ("watch", "events") else INTERRUPTED
+    return code
+
+
+def _run(args: argparse.Namespace) -> int:
+    request = {k: v for k, v in vars(args).items() if k in FIELDS and v}
     if getattr(args, "time", None):
         request["time"] = " ".join(args.time)
-    path = args.socket or default_socket(args.state)
+    path = args.socket or places.found_socket(args.state)
     try:
-        answer = _ask(path, request)
-        if answer is None and (args.cmd in ACTS or (args.socket and not args.state)):
-            raise Unanswered(f"no daemon answers at {path}")
-        answer = answer or _read(args.state or default_state(), request)
+        if args.cmd == "watch":
+            return _watch(path, args)
+        if "follow" in request:
+            return _follow(path, request, args.json)
+        return _show(_answer(path, request, args), args)
     except PermissionError:
         return _fail(f"refused: no permission to speak to {path}", REFUSED_UID)
     except (Unanswered, StoreError) as e:
         return _fail(str(e), NO_DAEMON)
-    return _show(answer, args)
 
 
 def _fail(text: str, code: int) -> int:
-    print(text, file=sys.stderr)
+    print(tables.clean(text), file=sys.stderr)
     return code
 
 
-def default_state() -> Path:
-    """$STATE_DIRECTORY, else XDG's."""
-    if "STATE_DIRECTORY" in os.environ:
-        return Path(os.environ["STATE_DIRECTORY"])
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "fluxhero"
+def _state(args: argparse.Namespace) -> Path | None:
+    """Where to read when no daemon answers; nowhere, if the daemon meant was named by its socket alone."""
+    state: Path = args.state or places.found_state()
+    return None if args.socket and not args.state else state
 
 
-def default_socket(state: Path | None) -> Path:
-    if state is not None:
-        return state / "control.sock"
-    return Path(os.environ.get("RUNTIME_DIRECTORY") or default_state()) / "control.sock"
-
-
-def _ask(path: Path, request: dict[str, Any]) -> dict[str, Any] | None:
-    """The daemon's answer, or None where nobody listens. Raises Unanswered, PermissionError."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
-        s.settimeout(PATIENCE)
-        try:
-            s.connect(str(path))
-        except PermissionError:
-            raise
-        except TimeoutError:
-            raise Unanswered(f"{path} is too busy to answer") from None
-        except OSError:
-            return None
-        try:
-            answer = json.loads(_exchange(s, json.dumps(request).encode() + b"\n"))
-        except (OSError, ValueError) as e:
-            raise Unanswered(f"{path} gave no answer: {e}") from None
-    if not (isinstance(answer, dict) and isinstance(answer.get("ok"), bool)):
-        raise Unanswered(f"{path} gave no answer that could be one")
-    if not answer["ok"] and not isinstance(answer.get("error"), str):
-        raise Unanswered(f"{path} refused without saying why")
-    return answer
-
-
-def _exchange(s: socket.socket, line: bytes) -> bytes:
-    """One line there, one back; who refuses us may hang up before he has heard us."""
-    with contextlib.suppress(BrokenPipeError):
-        s.sendall(line)
-    with s.makefile("rb") as answers:
-        answer = answers.readline()
-    if not answer:
-        raise OSError("the daemon hung up")
-    return answer
-
-
-def _read(state: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Straight from the state, where no daemon runs."""
-    reader = Reader(state)
-    cmd = request["cmd"]
+def _answer(path: Path, request: Answer, args: argparse.Namespace) -> Answer:
+    """The daemon's, or the state's own where nobody listens and that will do."""
     try:
-        every = bool(request.get("all"))
-        answer = reader.answer(cmd, request.get("symbol", ""), request.get("time", ""), every)
-        return {"ok": True, **answer, **({"running": False} if cmd == "status" else {})}
-    except NotFound as e:
-        return {"ok": False, "error": str(e)}
+        with Line(path, PATIENCE) as line:
+            (answer,) = line.ask(request)
+        return answer
+    except Absent:
+        state = _state(args)
+        if args.cmd not in READS or state is None:
+            raise
+    (answer,) = _stored(state, request)
+    return answer
+
+
+def _stored(state: Path, *requests: Answer) -> list[Answer]:
+    """Straight from the state."""
+    reader = Reader(state)
+    try:
+        return [_read(reader, **request) for request in requests]
     finally:
         reader.close()
 
 
-def _show(answer: dict[str, Any], args: argparse.Namespace) -> int:
+def _read(reader: Reader, cmd: str, **query: Any) -> Answer:
+    try:
+        answer = reader.answer(cmd, Query(**query))
+    except NotFound as e:
+        return {"ok": False, "kind": "not_found", "error": str(e)}
+    except BadQuery as e:
+        return {"ok": False, "kind": "bad_request", "error": str(e)}
+    return {"ok": True, **answer, **({"running": False} if cmd == "status" else {})}
+
+
+def _show(answer: Answer, args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(answer))
     elif answer["ok"]:
-        print(_text(answer, args.cmd))
+        print(tables.text(args.cmd, answer))
     else:
-        print(answer["error"], file=sys.stderr)
-    if answer["ok"]:
-        return OK
-    if "refused uid" in answer["error"]:
+        print(tables.clean(answer["error"]), file=sys.stderr)
+    return OK if answer["ok"] else _code(answer, args.cmd)
+
+
+def _code(refusal: Answer, cmd: str) -> int:
+    code = EXITS.get(str(refusal.get("kind")))
+    if code is not None:
+        return code
+    if "refused uid" in refusal["error"]:
         return REFUSED_UID
-    return NO_INPUT if args.cmd in READS else USAGE
+    return NO_INPUT if cmd in READS else USAGE
 
 
-def _text(answer: dict[str, Any], cmd: str) -> str:
-    if cmd in ("positions", "orders"):
-        return _table(answer[cmd]) or f"no {cmd if cmd == 'positions' else 'open orders'}"
-    if cmd == "status":
-        shown = {k: v for k, v in answer.items() if k != "ok"}
-        return "\n".join(f"{k.replace('_', ' '):14} {_cell(v)}" for k, v in shown.items())
-    return str(answer.get("why") or answer.get("text"))
+def _follow(path: Path, request: Answer, raw: bool) -> int:
+    """Prints what happens until the daemon goes."""
+    with Line(path, PATIENCE) as line:
+        for text, event in line.follow(request):
+            if event.get("ok") is False:
+                return _fail(str(event.get("error")), _code({"error": "", **event}, "events"))
+            print(text if raw else tables.event(event), flush=True)
+    raise Absent(f"the daemon at {path} has gone")
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
-    if not rows:
-        return ""
-    lines = [list(rows[0]), *([_cell(v) for v in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+def _watch(path: Path, args: argparse.Namespace) -> int:
+    from fluxhero.operate import watch
 
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return f"{value:,.2f}" if isinstance(value, float) else "-" if value is None else str(value)
+    state = _state(args)
+    stored = partial(_stored, state, *watch.ASKED) if state else list[Answer]
+    with closing(watch.Poll(partial(Line, path, GLANCE), stored)) as poll:
+        if not args.once:
+            watch.show(poll, args.interval, args.json)
+        answers = poll()
+    watch.show_once(answers, args.json)
+    return OK if "status" in answers else _code(answers["trouble"], args.cmd)

@@ -1,0 +1,110 @@
+"""A state seen from outside: one read-only connection, and what several answers need of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fluxhero.core import journal
+from fluxhero.core.explain import when
+from fluxhero.core.ladder import RUNGS, Rung, Trip
+from fluxhero.messages import Nanos
+from fluxhero.store.sqlite import FILE, StoreError
+
+Answer = dict[str, Any]
+
+# As the index of the open orders has it, that it may be used.
+OPEN = "state IN ('sent', 'live', 'partial')"
+
+
+class NotFound(Exception):
+    """There is no such thing in this state."""
+
+
+class BadQuery(Exception):
+    """A question that nothing could answer."""
+
+
+class View:
+    """Never writes, never checkpoints."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / FILE
+        try:
+            if not self.path.exists():
+                raise StoreError(f"{directory} holds no state: {FILE} is not there")
+            self.db = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, isolation_level=None)
+            self.db.execute("PRAGMA query_only = 1")
+        except (OSError, sqlite3.Error) as e:
+            raise StoreError(f"{self.path} cannot be read: {e}") from None
+        self._symbols: list[str] = []
+
+    def close(self) -> None:
+        self.db.close()
+
+    @property
+    def symbols(self) -> list[str]:
+        if not self._symbols:
+            opened = self.opened()
+            self._symbols = list(opened.symbols) if opened else []
+        return self._symbols
+
+    def slot(self, symbol: str) -> int:
+        """Raises NotFound, naming those that are traded."""
+        if symbol not in self.symbols:
+            traded = ", ".join(self.symbols)
+            raise NotFound(f"{symbol} is not traded here; {traded} are" if symbol else f"name a symbol: {traded}")
+        return self.symbols.index(symbol)
+
+    def opened(self) -> journal.Opened | None:
+        row = self.db.execute("SELECT body FROM journal WHERE seq = 1").fetchone()
+        return journal.read(journal.Opened, row[0]) if row else None
+
+    def head(self) -> tuple[int, str]:
+        """Rows in the journal, and the hash of the last."""
+        seq, digest = self.db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone() or (0, b"")
+        return seq, digest.hex()
+
+    def sealed(self) -> Nanos | None:
+        """The time of the newest seal."""
+        (last,) = self.db.execute("SELECT max(ts) FROM equity").fetchone()
+        return Nanos(last) if last else None
+
+    def time(self) -> str | None:
+        last = self.sealed()
+        return when(last) if last else None
+
+    def trips(self) -> list[str]:
+        """Those that are held, oldest first."""
+        return [trip for (trip,) in self.db.execute("SELECT trip FROM trips WHERE released IS NULL ORDER BY n")]
+
+    def rung(self) -> Rung:
+        return max((RUNGS[Trip(trip)] for trip in self.trips()), default=Rung.NORMAL)
+
+    def account(self) -> tuple[int, int]:
+        """Equity, at the last closes, and cash, now; micro-dollars."""
+        (cash,) = self.db.execute("SELECT cash FROM account").fetchone() or (0,)
+        return cash + self.deployed(), cash
+
+    def deployed(self) -> int:
+        """What is held, at the last closes; micro-dollars."""
+        sql = "SELECT coalesce(sum(p.qty * m.close), 0) FROM positions p JOIN marks m USING (slot)"
+        worth: int = self.db.execute(sql).fetchone()[0]
+        return worth
+
+    def stops(self) -> dict[int, int]:
+        """By slot, the stop that the venue holds; micro-dollars."""
+        sql = f"SELECT slot, stop FROM orders WHERE {OPEN} AND state <> 'sent' AND role = 'stop' ORDER BY n"
+        return dict(self.db.execute(sql).fetchall())
+
+    def state(self, name: str) -> bytes | None:
+        row = self.db.execute("SELECT blob FROM states WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def refusal(self, slot: int, ts: Nanos) -> str:
+        """Why the venue refused the entry that was decided then, if it did."""
+        sql = "SELECT reason FROM orders WHERE slot = ? AND ts = ? AND role = 'entry' AND state = 'rejected'"
+        row = self.db.execute(sql, (slot, ts)).fetchone()
+        return row[0] if row else ""
