@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fluxhero.cli import main
-from fluxhero.store.queries import Reader
+from fluxhero.store.queries import Query, Reader
 
 pytestmark = pytest.mark.data
 CASH = 100_000.0
@@ -102,7 +102,7 @@ def test_why_explains_an_entry_and_a_refusal_in_one_sentence_each(replay: Path) 
     ts = next(t for t, w in zip(decisions["ts"], decisions["why"], strict=True) if w == entries[0])
     symbol = entries[0].split()[0]
     stamp = entries[0].split(" ET")[0].removeprefix(f"{symbol} ")
-    assert reader.why(symbol, stamp)["why"] == entries[0]
+    assert reader.answer("why", Query(symbol=symbol, time=stamp))["why"] == entries[0]
     assert ts > 0
     reader.close()
 

@@ -7,28 +7,43 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 from fluxhero import __version__
-from fluxhero.operate import client
+from fluxhero.config import SYMBOL
+from fluxhero.operate import client, configure, places
 from fluxhero.operate.exits import BUSY, CONFIG, GAVE_UP, NO_INPUT, OK, USAGE
-
-SYMBOL = re.compile(r"[A-Z]{1,5}([.][A-Z]{1,2})?")
 
 
 def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
-    return client.run(args) if args.command == "ctl" else _replay(args)
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "run": _run, "replay": _replay, "ctl": client.run, "config": configure.run, "warm": _warm, "verify": _verify,
+    }  # fmt: skip
+    return commands[args.command](args)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fluxhero", description="An unattended trading daemon for one person.")
     parser.add_argument("--version", action="version", version=f"fluxhero {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
+    _run_arguments(commands.add_parser("run", help="run the daemon: the synthetic market and a paper account"))
     _replay_arguments(commands.add_parser("replay", help="run the daemon over recorded market data"))
     client.arguments(commands.add_parser("ctl", help="ask or command a daemon"))
+    configure.arguments(commands.add_parser("config", help="check or show the configuration"))
+    warmed = commands.add_parser("warm", help="compile all that a daemon calls, into the cache")
+    warmed.add_argument("--config", type=Path, metavar="FILE")
+    verified = commands.add_parser("verify", help="check the journal of a state, every row of it")
+    verified.add_argument("--state", type=Path, metavar="DIR", help="default: the daemon's")
     return parser
+
+
+def _run_arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--config", type=Path, metavar="FILE", help="a config.toml (default: the defaults)")
+    p.add_argument("--state", type=Path, metavar="DIR", help="keep and resume here (default: $STATE_DIRECTORY, or XDG)")
+    p.add_argument("--for", dest="seconds", type=_duration, metavar="DURATION", help="stop after 90s, 15m or 2h")
 
 
 def _replay_arguments(p: argparse.ArgumentParser) -> None:
@@ -52,7 +67,7 @@ def _replay_arguments(p: argparse.ArgumentParser) -> None:
 def _symbols(text: str) -> tuple[str, ...]:
     symbols = tuple(text.split(","))
     for symbol in symbols:
-        if not SYMBOL.fullmatch(symbol):
+        if not re.fullmatch(SYMBOL, symbol):
             raise argparse.ArgumentTypeError(f"{symbol!r} is no symbol, such as IBM or BRK.B")
     if len(set(symbols)) < len(symbols):
         raise argparse.ArgumentTypeError(f"a symbol stands twice in {text}")
@@ -61,7 +76,7 @@ def _symbols(text: str) -> tuple[str, ...]:
 
 def _file(text: str) -> tuple[str, Path]:
     symbol, equals, path = text.partition("=")
-    if not equals or not SYMBOL.fullmatch(symbol):
+    if not equals or not re.fullmatch(SYMBOL, symbol):
         raise argparse.ArgumentTypeError(f"{text!r} is not SYM=PATH")
     return symbol, Path(path)
 
@@ -75,56 +90,127 @@ def _speed(text: str) -> float:
     return speed
 
 
-def _replay(args: argparse.Namespace) -> int:
-    import msgspec
+def _duration(text: str) -> float:
+    found = re.fullmatch(r"([0-9]+(?:[.][0-9]+)?)([smhd])", text)
+    if not found or float(found[1]) == 0.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration, such as 90s, 15m, 2h or 1d")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
+
+def _run(args: argparse.Namespace) -> int:
     from fluxhero import logs
-    from fluxhero.config import Config, ConfigError, load
-    from fluxhero.core.calendar import nyse
-    from fluxhero.feeds import recording
-    from fluxhero.feeds.files import Unusable
-    from fluxhero.messages import Model
-    from fluxhero.replay import OtherState, Replay
+    from fluxhero.config import Config, load
+    from fluxhero.service import Service
+
+    logs.configure()
+
+    def run() -> None:
+        config = load(args.config) if args.config else Config()
+        directory = args.state or places.state()
+        service = Service(config=config, directory=directory, socket=places.socket(args.state), seconds=args.seconds)
+        service.main()
+
+    return _guarded(run)
+
+
+def _warm(args: argparse.Namespace) -> int:
+    import time
+
+    from fluxhero.config import Config, load
+    from fluxhero.kernel.warm import compiled, warm
+    from fluxhero.outset import STRATEGIES
+
+    def run() -> None:
+        began = time.monotonic()
+        warm(STRATEGIES[(load(args.config) if args.config else Config()).strategy.name])
+        loaded, made = compiled()
+        print(f"warm: {loaded} kernel functions from the cache, {made} compiled, {time.monotonic() - began:.1f} s")
+
+    return _guarded(run)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from fluxhero.store.queries import Reader
+    from fluxhero.store.sqlite import StoreError, verified
+
+    def run() -> None:
+        reader = Reader(args.state or places.found_state())
+        try:
+            bad = verified(reader.db)
+            rows, head = reader.head()
+        finally:
+            reader.close()
+        if bad is not None:
+            raise StoreError(f"journal row {bad} does not follow from those before it: restore a backup")
+        print(f"{rows:,} rows, each follows from those before it; hash {head}")
+
+    return _guarded(run)
+
+
+def _guarded(run: Callable[[], None]) -> int:
+    """What a command came to as an exit code, its failure in one line."""
+    from fluxhero.config import ConfigError
+    from fluxhero.runtime.listen import Unlistenable
     from fluxhero.runtime.supervise import GaveUp
-    from fluxhero.store.parquet import ParquetStore
-    from fluxhero.store.sqlite import Busy, StoreError
+    from fluxhero.store.sqlite import Busy, OtherState, StoreError
+
+    try:
+        run()
+    except (ConfigError, OtherState, Unlistenable) as e:
+        return _fail(e, CONFIG)
+    except Busy as e:
+        return _fail(e, BUSY)
+    except (StoreError, GaveUp) as e:
+        return _fail(e, GAVE_UP)
+    return OK
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from fluxhero import logs
+    from fluxhero.feeds.files import Unusable
 
     logs.configure()
     strangers = sorted(dict(args.file).keys() - set(args.symbols))
     if strangers:
         return _fail(f"--file names {', '.join(strangers)}, which --symbols does not", USAGE)
     try:
-        config = load(args.config) if args.config else Config()
-        if args.strategy:
-            strategy = msgspec.structs.replace(config.strategy, name=args.strategy)
-            config = msgspec.structs.replace(config, strategy=strategy)
-        request = recording.Request(
-            data=args.data, symbols=args.symbols, input=recording.Input(args.input), adjusted=args.adjusted,
-            files=dict(args.file), model=None if args.model == "auto" else Model(args.model),
-            first=args.first, last=args.last,
-        )  # fmt: skip
-        tape = recording.load(request, nyse())
-        for symbol, why in tape.left_out.items():
-            print(f"left out {symbol}: {why}", file=sys.stderr)
-        if args.out:
-            ParquetStore(args.out)  # before the run rather than after it, should that be impossible
-        directory = args.state or Path(tempfile.mkdtemp(prefix="fluxhero-"))
-        if not args.state:
-            print(f"state: {directory}", file=sys.stderr)
-        replay = Replay(
-            recording=tape, request=request, config=config, directory=directory, speed=args.speed,
-            auto_release=args.release == "auto",
-        )  # fmt: skip
-        _report(replay, replay.main(), args)
-    except (ConfigError, OtherState) as e:
-        return _fail(e, CONFIG)
+        return _guarded(lambda: _replayed(args))
     except Unusable as e:
         return _fail(f"no usable input in {args.data}: {e}", NO_INPUT)
-    except Busy as e:
-        return _fail(e, BUSY)
-    except (StoreError, GaveUp) as e:
-        return _fail(e, GAVE_UP)
-    return OK
+
+
+def _replayed(args: argparse.Namespace) -> None:
+    import msgspec
+
+    from fluxhero.config import Config, load
+    from fluxhero.core.calendar import nyse
+    from fluxhero.feeds import recording
+    from fluxhero.messages import Model
+    from fluxhero.replay import Replay
+    from fluxhero.store.parquet import ParquetStore
+
+    config = load(args.config) if args.config else Config()
+    if args.strategy:
+        strategy = msgspec.structs.replace(config.strategy, name=args.strategy)
+        config = msgspec.structs.replace(config, strategy=strategy)
+    request = recording.Request(
+        data=args.data, symbols=args.symbols, input=recording.Input(args.input), adjusted=args.adjusted,
+        files=dict(args.file), model=None if args.model == "auto" else Model(args.model),
+        first=args.first, last=args.last,
+    )  # fmt: skip
+    tape = recording.load(request, nyse())
+    for symbol, why in tape.left_out.items():
+        print(f"left out {symbol}: {why}", file=sys.stderr)
+    if args.out:
+        ParquetStore(args.out)  # before the run rather than after it, should that be impossible
+    directory = args.state or Path(tempfile.mkdtemp(prefix="fluxhero-"))
+    if not args.state:
+        print(f"state: {directory}", file=sys.stderr)
+    replay = Replay(
+        recording=tape, request=request, config=config, directory=directory, speed=args.speed,
+        auto_release=args.release == "auto",
+    )  # fmt: skip
+    _report(replay, replay.main(), args)
 
 
 def _report(replay: object, finished: bool, args: argparse.Namespace) -> None:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+
+import trio
 
 from fluxhero.actors.candles import candles
-from fluxhero.actors.control import Controller, control
+from fluxhero.actors.control import Controller, Wire, control, door
 from fluxhero.actors.feed import feed
+from fluxhero.actors.heart import heart
+from fluxhero.actors.http import http
 from fluxhero.actors.orders import orders
 from fluxhero.actors.recorder import Backlog, recorder
 from fluxhero.actors.risk import risk
 from fluxhero.actors.strategy import strategy
+from fluxhero.house import House, Life
 from fluxhero.messages import Commit
+from fluxhero.outset import Outset
 from fluxhero.ports import Ports
-from fluxhero.restore import Outset, begun
-from fluxhero.runtime.channels import Traffic, ask, box
-from fluxhero.runtime.supervise import Child, RestartBudget, family, supervise
+from fluxhero.restore import begun
+from fluxhero.runtime.channels import Traffic, ask, box, nowhere
+from fluxhero.runtime.supervise import Child, family, supervise
 
 FORWARD, BACK = 64, 65_536  # forward edges wait for room; a full back edge is a crash
+SEEKERS = ("feed", "candles", "strategy")  # without them exits and stops go on
 
 
 @dataclass(frozen=True)
@@ -29,26 +34,31 @@ class Daemon:
 
     outset: Outset
     ports: Ports
-    socket: Path | None  # of the control actor; None: there is none
-    stop: Callable[[], None]
+    house: House
+    leaving: trio.Event  # set by whoever wants us to go
+    parting: bool = False  # entries are canceled before we go
+    socket: trio.SocketListener | None = None  # of the control actor
+    page: trio.SocketListener | None = None  # of the HTTP server
 
 
 async def run(daemon: Daemon) -> None:
-    """Until the source has no more. Raises GaveUp when the actors crash too often."""
-    await supervise(partial(_life, daemon), RestartBudget())
+    """Until the source has no more, or somebody wants us to go. Raises GaveUp when the actors crash too often."""
+    await supervise(partial(_life, daemon), expendable=SEEKERS, crashed=daemon.house.vitals.crashed)
 
 
-async def _life(d: Daemon) -> None:
-    ports, world = d.ports, d.ports.world()
+async def _life(d: Daemon, safe: str) -> None:
+    """`safe`: why the seekers stay down, if they do; the market goes on without them."""
+    ports, house, world = d.ports, d.house, d.ports.world()
     try:
-        mind = begun(d.outset, ports)
+        mind = begun(d.outset, ports, bool(safe))
         traffic = Traffic()
-        to_candles, at_candles = box(FORWARD, traffic)
-        to_strategy, at_strategy = box(BACK, traffic)
+        to_candles, at_candles = nowhere() if safe else box(FORWARD, traffic)
+        to_strategy, at_strategy = nowhere() if safe else box(BACK, traffic)
         to_risk, at_risk = box(BACK, traffic)
         to_orders, at_orders = box(BACK, traffic)
         to_recorder, at_recorder = box(FORWARD, traffic)
-        backlog = Backlog(ports.host)
+        boxes = {"recorder": at_recorder, "orders": at_orders, "risk": at_risk}
+        backlog, wire = Backlog(ports.host), Wire(world, traffic, to_risk, to_recorder)
 
         async def flush() -> None:
             world.flush()
@@ -60,21 +70,29 @@ async def _life(d: Daemon) -> None:
             await feed(source, to_candles, to_risk)
             await flush()
 
-        clock, tape, broker = world.clock, mind.tape, world.broker
-        desk, wakes = mind.desk, mind.wakes
+        host, clock, tape, broker = ports.host, world.clock, mind.tape, world.broker
+        after_orders = to_risk, to_strategy, to_recorder
+        told = Controller(d.outset.directory, d.outset.symbols, house.answers, wire, host, d.leaving, house.counted)
+        durable = lambda: source.position  # noqa: E731
         children = [
-            Child("recorder", recorder, at_recorder, ports.store, backlog, ports.offload, lambda: source.position),
-            Child(
-                "orders", orders, at_orders, to_orders, to_risk, to_strategy, to_recorder, desk, broker, clock, wakes
-            ),
+            Child("recorder", recorder, at_recorder, ports, backlog, durable, house.witness),
+            Child("orders", orders, at_orders, to_orders, *after_orders, mind.desk, broker, clock, mind.wakes),
             Child("risk", risk, at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, tape),
-            Child("strategy", strategy, at_strategy, to_risk, to_recorder, mind.strategy),
-            Child("candles", candles, at_candles, to_candles, to_risk, mind.candles, clock, tape),
-            Child("feed", reads),
         ]
-        if d.socket is not None:
-            controller = Controller(d.outset.directory, world, to_risk, to_recorder, d.stop)
-            children.insert(0, Child("control", control, d.socket, controller))
+        if not safe:
+            boxes |= {"strategy": at_strategy, "candles": at_candles}
+            children += [
+                Child("strategy", strategy, at_strategy, to_risk, to_recorder, mind.strategy),
+                Child("candles", candles, at_candles, to_candles, to_risk, mind.candles, clock, tape),
+            ]
+        children += [
+            Child("market" if safe else "feed", reads),
+            Child("heart", heart, host, traffic, house.vitals, ports.notify, house.ready, house.late),
+            Child("door", door, d.leaving, traffic, wire if d.parting else None),
+            *([Child("control", control, d.socket, told)] if d.socket else []),
+            *([Child("http", http, d.page, house.pages)] if d.page else []),
+        ]
+        house.born(Life(mind, clock, source, boxes, tuple(child.name for child in children)), safe)
         await family(children)
     finally:
         world.close()

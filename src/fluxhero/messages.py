@@ -183,6 +183,7 @@ class Granted(Message, frozen=True, kw_only=True):
     raises: tuple[Raise, ...] = ()
     volumes: tuple[tuple[int, float], ...] = ()  # by slot, of the decision bars of exits and raises
     cancel_entries: bool = False  # of every symbol
+    cancels: tuple[int, ...] = ()  # of these symbols
     durable: bool = False  # something tripped: on the disk now, orders or not
 
 
@@ -291,13 +292,26 @@ class Commit(Message, frozen=True, kw_only=True):
 # -- commands
 
 
-class Halt(Message, frozen=True, kw_only=True):
-    reason: str
+class Verb(enum.StrEnum):
+    """What an operator can want of a living daemon."""
+
+    HALT = "halt"
+    RELEASE = "release"
+    PAUSE = "pause"
+    RESUME = "resume"
+    FLATTEN = "flatten"
 
 
-class Release(Message, frozen=True, kw_only=True):
-    trip: str
-    reason: str
+class Command(Message, frozen=True, kw_only=True):
+    verb: Verb
+    slots: tuple[int, ...] = ()  # of the symbols that pause, resume and flatten mean
+    trip: str = ""  # that release means
+    reason: str = ""
+    id: str = ""  # asked again under the same id, it is answered again and nothing more is done
+
+
+class Leave(Message, frozen=True, kw_only=True):
+    """We go: no entry may fill while nobody looks. Protective stops stay."""
 
 
 class Outcome(Message, frozen=True, kw_only=True):

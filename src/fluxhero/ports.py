@@ -50,11 +50,29 @@ class Offload(Protocol):
     async def __call__(self, work: Callable[[], T]) -> T: ...
 
 
+class Notify(Protocol):
+    """Words to the service manager; `interval`: host seconds between its watchdog's pings."""
+
+    @property
+    def interval(self) -> float: ...
+
+    def __call__(self, words: str) -> None: ...
+
+
 class Source(Protocol):
-    """Where market data comes from, one event at a time. `position`: how many have been given."""
+    """Where market data comes from, one event at a time.
+
+    `position`: how far into the tape we are; `beats` rises while it is awake; `given`: events of this life.
+    """
 
     @property
     def position(self) -> int: ...
+
+    @property
+    def beats(self) -> int: ...
+
+    @property
+    def given(self) -> int: ...
 
     def __aiter__(self) -> Source: ...
 
@@ -112,6 +130,8 @@ class Store(Protocol):
 
     def fills_after(self, count: int) -> Any: ...
 
+    def begin_run(self, *, pid: int, host: str, started: Nanos, version: str, code: str) -> None: ...
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -122,3 +142,4 @@ class Ports:
     randomness: Randomness
     store: Store
     world: Callable[[], World]
+    notify: Notify

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,29 +13,14 @@ from fluxhero.core.calendar import nyse
 from fluxhero.core.candles import KEEP, Candles
 from fluxhero.core.orders import Desk
 from fluxhero.core.risk import Risk, account
+from fluxhero.kernel import codes
 from fluxhero.kernel.state import BAR
-from fluxhero.messages import Array, Cid, Micros, Model, Nanos, Sealed
+from fluxhero.messages import MINUTE, Array, Cid, Nanos, Sealed, State
+from fluxhero.outset import Outset
 from fluxhero.ports import Ports
 from fluxhero.store.sqlite import Restored
 
 ACCOUNT = "papr"
-
-
-@dataclass(frozen=True)
-class Outset:
-    """What a state is made for."""
-
-    directory: Path
-    symbols: tuple[str, ...]
-    model: Model
-    cash: Micros
-    identity: dict[str, str]
-    settings: str
-    auto_release: bool
-    begins: Nanos  # the tape's first event
-    params: Array
-    rows: Callable[[], Array]
-    think: Callable[..., int]
 
 
 @dataclass(frozen=True)
@@ -52,15 +35,20 @@ class Minds:
     desk: Desk
 
 
-def begun(o: Outset, ports: Ports) -> Minds:
-    """The first life of an account opens it."""
+def begun(o: Outset, ports: Ports, safe: bool = False) -> Minds:
+    """The first life of an account opens it; `safe`: nobody will think."""
     left: Restored = ports.store.restore(KEEP)
     if left.opened is None:
-        ports.store.commit(_genesis(o, ports), (), 0, 0)
+        past, kernel = _warmed(o)
+        ports.store.commit([*_genesis(o, ports), *past], [kernel] if past else [], 0, 0)
         left = ports.store.restore(KEEP)
+    elif left.settings != o.settings:
+        ports.store.commit([journal.Settings(ts=left.last, hash=o.settings)], (), left.tape, 0)
     sealed_until = left.seals[-1].ts if left.seals else Nanos(0)
     candles = Candles(len(o.symbols), nyse(), sealed_until, o.begins)
-    watch = Risk(_account(left), o.params, len(o.symbols), o.model, nyse(), o.auto_release)
+    watch = Risk(
+        _account(left), o.params, len(o.symbols), o.model, nyse(), o.auto_release, left.paused, left.answered, safe
+    )
     watch.on_marks(left.marks)
     for seal in left.seals:
         sealed = _sealed(seal, len(o.symbols))
@@ -83,6 +71,21 @@ def _genesis(o: Outset, ports: Ports) -> list[journal.Row]:
         ),
         journal.Settings(ts=Nanos(0), hash=o.settings),
     ]  # fmt: skip
+
+
+def _warmed(o: Outset) -> tuple[list[journal.Row], State]:
+    """The bars from before the account, and the kernel's rows once they have seen them; what they seek is let go."""
+    rows, busy = o.rows(), np.zeros(len(o.symbols), np.int64)
+    past: list[journal.Row] = []
+    for bars in o.history():
+        o.think(rows, bars, o.params, float(o.params["rules"]["stop_atr"][0]), busy)
+        seen = tuple(
+            journal.BarRow(slot, Nanos(ts), open_, high, low, close, volume, quality, codes.HOLD)
+            for slot, (ts, open_, high, low, close, volume, _, _, quality) in enumerate(bars.tolist())
+            if ts
+        )
+        past.append(journal.Past(ts=Nanos(int(bars["ts"].max()) + MINUTE), bars=seen))
+    return past, State(name="kernel", blob=rows.tobytes())
 
 
 def _account(left: Restored) -> Array:
@@ -115,7 +118,7 @@ def _desk(o: Outset, left: Restored) -> Desk:
     return desk
 
 
-def _sealed(seal: journal.Seal, symbols: int) -> Sealed:
+def _sealed(seal: journal.Seal | journal.Past, symbols: int) -> Sealed:
     bars = np.zeros(symbols, BAR)
     for b in seal.bars:
         bars[b.slot] = (b.start, b.open, b.high, b.low, b.close, b.volume, 0, 0, b.quality)

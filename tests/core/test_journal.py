@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxhero.core import journal as j
-from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, Type
+from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, Type, Verb
 
 T = Nanos(1_711_461_600_000_000_000)
 CID, STOP = Cid("fh-test-0-1-0"), Cid("fh-test-0-2-0")
@@ -61,6 +61,8 @@ ROWS: list[j.Row] = [
     j.Odd(ts=T, cid=CID, seq=11, says=Says.FILL, state="closed"),
     j.Tripped(ts=T, trip="day_loss", cause="day loss", equity=Micros(9), value=0.031, limit=0.03),
     j.Released(ts=T, trip="day_loss", by="script", reason="a new session"),
+    j.Past(ts=T, bars=(j.BarRow(0, Nanos(T - 60), 1.5, 2.5, 0.5, 2.0, 1e3, 1, 0),)),
+    j.Commanded(ts=T, verb=Verb.PAUSE, slots=(0, 2), trip="", reason="news", id="7", text="paused"),
 ]  # fmt: skip
 
 

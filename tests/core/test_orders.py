@@ -24,7 +24,6 @@ from fluxhero.core.orders import OPEN, RETRIES, TABLE, Desk, Life, Plan, Slot, S
 from fluxhero.exchange.bars import BarVenue
 from fluxhero.exchange.matching import Snapshot
 from fluxhero.exchange.quotes import QuoteVenue
-from fluxhero.feeds.files import Timeframe
 from fluxhero.kernel import metronome
 from fluxhero.kernel.state import BAR, row
 from fluxhero.messages import (
@@ -53,11 +52,12 @@ from fluxhero.messages import (
     Type,
     Update,
 )
+from fluxhero.outset import Outset, parameters
 from fluxhero.ports import Ports
-from fluxhero.replay import parameters
-from fluxhero.restore import Minds, Outset, begun
+from fluxhero.restore import Minds, begun
 from fluxhero.runtime.clock import DrivenClock
 from fluxhero.runtime.real import HostClock, SeededRandomness, inline
+from fluxhero.runtime.systemd import Notifier
 from fluxhero.store.sqlite import SQLiteStore
 from fluxhero.store.venue import VenueLedger
 
@@ -756,7 +756,7 @@ class MortalLedger(VenueLedger):
         self._fuse.burn()
 
 
-PARAMS = parameters(Config(), Model.BAR, Timeframe.M1)
+PARAMS = parameters(Config(), Model.BAR)
 SLOTS = 2
 
 
@@ -795,7 +795,7 @@ class Process:
             params=PARAMS, rows=lambda: np.zeros(SLOTS, row(metronome.OWN)), think=lambda *_: 0,
         )  # fmt: skip
         nowhere: Callable[[], Any] = lambda: None  # noqa: E731
-        ports = Ports(HostClock(), inline, SeededRandomness(b"epoch"), self.store, nowhere)
+        ports = Ports(HostClock(), inline, SeededRandomness(b"epoch"), self.store, nowhere, Notifier({}))
         return begun(outset, ports)
 
     def live(self) -> None:

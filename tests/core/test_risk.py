@@ -13,7 +13,6 @@ from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import Rung, Trip
 from fluxhero.core.risk import Risk, Ruling, account
-from fluxhero.feeds.files import Timeframe
 from fluxhero.kernel import codes, metronome
 from fluxhero.kernel.state import BAR, row
 from fluxhero.messages import (
@@ -41,10 +40,11 @@ from fluxhero.messages import (
     Type,
     Watched,
 )
+from fluxhero.outset import Outset, parameters
 from fluxhero.ports import Ports
-from fluxhero.replay import parameters
-from fluxhero.restore import Outset, begun
+from fluxhero.restore import begun
 from fluxhero.runtime.real import HostClock, SeededRandomness, inline
+from fluxhero.runtime.systemd import Notifier
 from fluxhero.store.sqlite import SQLiteStore
 
 N = 8
@@ -58,7 +58,7 @@ def usd(x: float) -> Micros:
 
 
 def risk(model: Model = Model.BAR, release: bool = True) -> Risk:
-    return Risk(account(CASH), parameters(Config(), model, Timeframe.M1), N, model, nyse(), release)
+    return Risk(account(CASH), parameters(Config(), model), N, model, nyse(), release)
 
 
 def minute(n: int, day: int = 0) -> Nanos:
@@ -336,7 +336,7 @@ def test_only_what_is_held_can_be_released(name: str) -> None:
 def test_the_rung_of_a_restored_account_is_that_of_its_trips() -> None:
     a = account(CASH)
     a["trips"] = codes.HALT | codes.DRAWDOWN
-    params = parameters(Config(), Model.BAR, Timeframe.M1)
+    params = parameters(Config(), Model.BAR)
     watch = Risk(a, params, N, Model.BAR, nyse(), True)
     rungs = [watch.rung]
     for trip in ("drawdown", "halt"):
@@ -608,7 +608,7 @@ def test_marks_of_a_new_session_are_judged_against_the_close_before_it() -> None
 
 def test_a_position_keeps_its_mark_through_a_restart_however_long_the_night_was(tmp_path: Path) -> None:
     """After hours and before them there are more minutes than a restart reads seals; the mark is older."""
-    params = parameters(Config(), Model.QUOTE, Timeframe.M1)
+    params = parameters(Config(), Model.QUOTE)
     outset = Outset(
         directory=tmp_path, symbols=("A", "B"), model=Model.QUOTE, cash=CASH, identity={}, settings="",
         auto_release=True, begins=Nanos(0),
@@ -639,6 +639,6 @@ def test_a_position_keeps_its_mark_through_a_restart_however_long_the_night_was(
     nowhere: Callable[[], Any] = lambda: None  # noqa: E731
     with SQLiteStore(tmp_path) as store:
         store.commit(rows, (), 1, 1)
-        mind = begun(outset, Ports(HostClock(), inline, SeededRandomness(b""), store, nowhere))
+        mind = begun(outset, Ports(HostClock(), inline, SeededRandomness(b""), store, nowhere, Notifier({})))
         mind.risk.on_book(mind.desk.booked())
         assert mind.risk.equity() == CASH

@@ -8,7 +8,6 @@ from fluxhero.config import Config
 from fluxhero.core.calendar import nyse
 from fluxhero.exchange.bars import BarVenue
 from fluxhero.exchange.matching import Resting, Snapshot
-from fluxhero.feeds.files import Timeframe
 from fluxhero.kernel.state import BAR
 from fluxhero.messages import (
     MINUTE,
@@ -28,12 +27,12 @@ from fluxhero.messages import (
     Type,
     Update,
 )
-from fluxhero.replay import parameters
+from fluxhero.outset import parameters
 
 T = Nanos(1_711_461_600_000_000_000)  # 2024-03-26 10:00 in New York
 CASH = 100_000_000_000
 FEE = Micros(5_000)
-PARAMS = parameters(Config(), Model.BAR, Timeframe.M1)
+PARAMS = parameters(Config(), Model.BAR)
 SLOTS = 3
 
 

@@ -15,14 +15,14 @@ from fluxhero.kernel.indicators import observe
 from fluxhero.kernel.state import BAR, READING, Array, Rec, row
 from fluxhero.kernel.think import build, took
 from fluxhero.messages import MINUTE, Model, Quality, micros
-from fluxhero.replay import STRATEGIES, parameters
+from fluxhero.outset import STRATEGIES, parameters
 
 SESSION = 390  # minutes
 
 
 def rules(strategy: StrategyName = "dual_mode", model: Model = Model.BAR, timeframe: Timeframe = Timeframe.M1) -> Array:
     """PARAMS as the defaults of config.toml make them."""
-    return parameters(Config(strategy=Strategy(name=strategy)), model, timeframe)
+    return parameters(Config(strategy=Strategy(name=strategy)), model, daily=timeframe is Timeframe.D1)
 
 
 def fresh(strategy: str = "dual_mode", symbols: int = 1) -> Array:

@@ -1,7 +1,6 @@
 """Virtual time: a crash every n seconds costs none."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import pytest
 import trio
@@ -125,7 +124,7 @@ class Lives:
     def __init__(self, *crashes: float) -> None:
         self.crashes, self.begun, self.other = crashes, 0, Staying()
 
-    async def __call__(self) -> None:
+    async def __call__(self, safe: str) -> None:
         n, self.begun = self.begun, self.begun + 1
         worker = crashing(self.crashes[n]) if n < len(self.crashes) else ending(1)
         await family([Child("other", self.other), Child("worker", worker)])
@@ -133,39 +132,87 @@ class Lives:
 
 async def test_what_ends_well_is_not_begun_again(autojump_clock: trio.testing.MockClock) -> None:
     lives = Lives()
-    await supervise(lives, RestartBudget())
+    await supervise(lives)
     assert lives.begun == 1
 
 
 async def test_after_a_crash_all_actors_are_begun_anew(autojump_clock: trio.testing.MockClock) -> None:
     lives = Lives(2, 3)
     start = trio.current_time()
-    await supervise(lives, RestartBudget())
+    await supervise(lives)
     assert [t - start for t in lives.other.began] == [0, 2, 5]
     assert [t - start for t in lives.other.left] == [2, 5, 6]
 
 
 async def test_five_crashes_in_a_minute_are_borne_and_the_sixth_is_not(autojump_clock: trio.testing.MockClock) -> None:
     borne, too_many = Lives(*[1] * 5), Lives(*[1] * 6)
-    await supervise(borne, RestartBudget())
+    await supervise(borne)
     with pytest.raises(GaveUp, match=r"^actor worker crashed, more often than 5 times in 60 s$") as gave_up:
-        await supervise(too_many, RestartBudget())
+        await supervise(too_many)
     assert (borne.begun, too_many.begun, type(gave_up.value.__cause__)) == (6, 6, Crashed)
 
 
 async def test_a_crash_now_and_then_is_borne_for_ever(autojump_clock: trio.testing.MockClock) -> None:
     lives = Lives(*[12.5] * 100)
-    await supervise(lives, RestartBudget())
+    await supervise(lives)
     assert lives.begun == 101
 
 
 async def test_an_error_before_any_actor_lives_is_not_a_crash(autojump_clock: trio.testing.MockClock) -> None:
     with pytest.raises(ZeroDivisionError):
-        await supervise(crashing(1), RestartBudget())
+        await supervise(lambda safe: crashing(1)())
 
 
 async def test_who_cancels_a_supervisor_is_obeyed(autojump_clock: trio.testing.MockClock) -> None:
     other = Staying()
     with trio.move_on_after(5) as scope:
-        await supervise(partial(family, [Child("other", other)]), RestartBudget())
+        await supervise(lambda safe: family([Child("other", other)]))
     assert (scope.cancelled_caught, len(other.began), len(other.left)) == (True, 1, 1)
+
+
+# -- who may stay down
+
+
+class Told:
+    """Lives that each end in a crash of somebody, and what each was told."""
+
+    def __init__(self, *who: str) -> None:
+        self.who, self.told, self.crashes = who, list[str](), list[str]()
+
+    async def __call__(self, safe: str) -> None:
+        n = len(self.told)
+        self.told.append(safe)
+        await family([Child(self.who[n], crashing(1)) if n < len(self.who) else Child("last", ending(1))])
+
+    async def supervised(self) -> None:
+        await supervise(self, expendable=("feed", "strategy"), crashed=self.crashes.append)
+
+
+WHY = "actor strategy crashed, more often than 5 times in 60 s"
+
+
+async def test_too_many_crashes_the_last_of_a_seeker_and_lives_go_on_without_them(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    lives = Told("feed", "risk", "feed", "feed", "feed", "strategy")
+    await lives.supervised()
+    assert lives.told == [""] * 6 + [WHY]
+    assert lives.crashes == ["feed", "risk", "feed", "feed", "feed", "strategy"]
+
+
+async def test_too_many_crashes_the_last_of_another_is_giving_up(autojump_clock: trio.testing.MockClock) -> None:
+    lives = Told("feed", "feed", "feed", "feed", "feed", "orders")
+    with pytest.raises(GaveUp, match=r"^actor orders crashed, more often than 5 times in 60 s$"):
+        await lives.supervised()
+    assert lives.told == [""] * 6
+
+
+async def test_without_the_seekers_there_is_a_new_budget_and_then_an_end(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    borne, too_many = (Told(*["strategy"] * 6, *["risk"] * n) for n in (5, 6))
+    await borne.supervised()
+    with pytest.raises(GaveUp, match=r"^actor risk crashed"):
+        await too_many.supervised()
+    assert borne.told == [""] * 6 + [WHY] * 6
+    assert too_many.told == [""] * 6 + [WHY] * 6

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,10 @@ import trio.testing
 
 from fluxhero.core.calendar import nyse
 from fluxhero.daemon import Daemon, run
+from fluxhero.house import House
 from fluxhero.messages import Nanos
-from fluxhero.ports import Ports
-from fluxhero.replay import Replay, ReplayWorld
+from fluxhero.replay import Replay
 from fluxhero.runtime import seeded
-from fluxhero.runtime.real import SeededRandomness, inline
 from fluxhero.store.sqlite import SQLiteStore
 from fluxhero.store.venue import VenueLedger
 
@@ -172,13 +170,13 @@ def simulate(replay: Replay, seed: int | None) -> Trace:
 
 
 async def _main(replay: Replay, store: SQLiteStore, seed: int) -> None:
-    host, outset = VirtualHost(seed), replay.outset()
-    world = partial(ReplayWorld, replay, outset.params, store, host, nyse())
-    ports = Ports(host=host, offload=inline, randomness=SeededRandomness(b"simulation"), store=store, world=world)
+    of = replay.outset()
+    ports = replay.ports(of, store, VirtualHost(seed))
+    house = House(replay.config, of, ports.host, ports.notify)
     async with trio.open_nursery() as nursery:
         for i in range(3):  # others on the machine, so that there is something to schedule
             nursery.start_soon(_bystander, random.Random(f"{seed}/{i}"), name=f"bystander-{i}")
-        await run(Daemon(outset=outset, ports=ports, socket=None, stop=lambda: None))
+        await run(Daemon(of, ports, house, trio.Event()))
         nursery.cancel_scope.cancel()
 
 

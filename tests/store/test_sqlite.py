@@ -155,7 +155,7 @@ def test_a_new_state_is_empty(tmp_path: Path) -> None:
     assert restored(tmp_path, 0) == Restored(
         opened=None, last=Nanos(0), settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0,
         fills=0, tape=0,
-        updates=0, states={}, marks={}, seals=[],
+        updates=0, states={}, marks={}, seals=[], paused=[], answered={},
     )  # fmt: skip
 
 
@@ -177,6 +177,8 @@ def test_an_open_order_its_position_and_its_aim_come_back(tmp_path: Path) -> Non
         states={},
         marks=left.marks,
         seals=[seal(1)],
+        paused=[],
+        answered={},
     )
 
 
@@ -382,7 +384,7 @@ def test_a_damaged_file_is_refused_with_what_to_do_and_left_as_it_is(tmp_path: P
 def test_a_schema_of_a_newer_program_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = filed(tmp_path)
     sql(path, "PRAGMA user_version = 99")
-    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 1: use the newer program"
+    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 2: use the newer program"
 
 
 ALTER: dict[str, tuple[int, Callable[[Path], None]]] = {

@@ -17,7 +17,7 @@ async def candles(
     async for m in inbox:
         match m:
             case Trade():
-                due = keeper.trade(m)
+                due = keeper.trade(m, again=m.index < resume)
                 if due is not None:
                     clock.at(due, lambda: own.send_nowait(SealDue()))
             case Bars() if m.index >= resume:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
 import trio
+from msgspec import Meta
 
-from fluxhero.messages import Commit, Halt, Outcome, Release
-from fluxhero.ports import World
-from fluxhero.runtime.channels import Outbox, ask
-from fluxhero.store.queries import READS, NotFound, Reader
+from fluxhero.messages import Command, Commit, Leave, Outcome, Verb
+from fluxhero.ports import Host, World
+from fluxhero.runtime.channels import Outbox, Traffic, ask
+from fluxhero.store.events import events
+from fluxhero.store.queries import MOST, READS, Answer, BadQuery, NotFound, Query, Reader
 from fluxhero.store.sqlite import StoreError
 
 log = structlog.get_logger()
@@ -24,131 +27,213 @@ log = structlog.get_logger()
 LINE = 4096  # bytes
 IDLE = 30.0  # s of host time a client may be silent
 CLIENTS = 64
-BACKLOG = 128
+PATIENCE = 10.0  # s of host time until a command must have been dealt with
+PARTING = 3.0  # s of host time for what is done before we go
+GLANCE = 0.25  # s of host time between looks at the journal for those who follow it
+EVENTS = 20  # the newest, where no number is given
 
 
-class Request(msgspec.Struct, forbid_unknown_fields=True):
+class Request(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cmd: str
-    symbol: str = ""
-    time: str = ""
     trip: str = ""
-    reason: str = ""
-    all: bool = False
-    id: str = ""
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+    id: Annotated[str, Meta(max_length=100)] = ""
+    follow: bool = False
 
 
 class Refused(Exception):
     """A request that cannot be served; says why."""
 
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+class Wire:
+    """The way of a command: between turns, and answered when all that it caused is on the disk."""
+
+    def __init__(self, world: World, traffic: Traffic, risk: Outbox[Any], recorder: Outbox[Any]) -> None:
+        self._world, self._traffic, self._risk, self._recorder = world, traffic, risk, recorder
+
+    async def __call__(self, command: Command | Leave) -> Any:
+        async with self._world.turn():
+            outcome = await ask(self._risk, command)
+            await self._traffic.quiet()
+            await ask(self._recorder, Commit())
+        return outcome
+
+
+async def door(leaving: trio.Event, traffic: Traffic, wire: Wire | None) -> None:
+    """Returns, and so ends the family, when somebody wants us to go; by the `wire`, entries are canceled first."""
+    await leaving.wait()
+    if wire is not None:
+        with trio.move_on_after(PARTING):
+            await traffic.settled.wait()
+            await wire(Leave())
+
 
 class Controller:
-    """Answers requests from the store, and passes commands on."""
+    """Answers requests from the store and from what the house tells, and passes commands on."""
 
     def __init__(
-        self, directory: Path, world: World, risk: Outbox[Any], recorder: Outbox[Any],
-        stop: Callable[[], None],
+        self, directory: Path, symbols: Sequence[str], told: Mapping[str, Callable[[], Answer]], wire: Wire,
+        host: Host, leaving: trio.Event, counted: Callable[[str, str], None],
     ) -> None:  # fmt: skip
-        self._directory, self._world, self._risk, self._recorder, self._stop = directory, world, risk, recorder, stop
-        self._acts: dict[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
-            "halt": self._halt,
-            "release": self._release,
-            "shutdown": self._shutdown,
-        }
+        """`told`: answers of the living daemon by command; `counted`: is told of each request and what came of it."""
+        self._directory, self._symbols, self._told, self._wire = directory, symbols, told, wire
+        self._host, self._leaving, self._counted = host, leaving, counted
+        self.known = sorted({*READS, *told, *Verb, "events", "shutdown"})
         self._stopping = False
 
     def leave(self) -> None:
         """What must wait until the answer has been sent."""
         if self._stopping:
-            self._stop()
+            self._leaving.set()
 
-    async def answer(self, line: bytes) -> dict[str, Any]:
-        """Never raises: a request that cannot be served is answered with the reason."""
+    async def pause(self) -> None:
+        await self._host.sleep(GLANCE)
+
+    def followed(self, line: bytes) -> Request | None:
+        """Does this line ask for events without end?"""
         try:
-            request = msgspec.json.decode(line, type=Request)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as e:
-            return {"ok": False, "error": f"not a request: {e}"}
+            request = self.parse(line)
+        except Refused:
+            return None
+        return request if request.cmd == "events" and request.follow else None
+
+    def parse(self, line: bytes) -> Request:
         try:
+            return msgspec.json.decode(line, type=Request)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
+            raise Refused("bad_request", f"not a request: {e}") from None
+
+    async def answer(self, line: bytes) -> Answer:
+        """Never raises: a request that cannot be served is answered with the kind of failure and the reason."""
+        cmd, id = "unknown", ""
+        try:
+            request = self.parse(line)
+            cmd, id = request.cmd if request.cmd in self.known else "unknown", request.id
             reply = await self._serve(request)
-        except (Refused, NotFound, StoreError) as e:
-            reply = {"ok": False, "error": str(e)}
+        except tuple(KINDS) as e:
+            reply = _refusal(e)
         except Exception as e:
-            log.exception("a request failed", cmd=request.cmd)
-            reply = {"ok": False, "error": f"{type(e).__name__}: {e}"}
-        return {**({"id": request.id} if request.id else {}), **reply}
+            log.exception("a request failed", cmd=cmd)
+            reply = _error("failed", f"{type(e).__name__}: {e}")
+        self._counted(cmd, reply.get("kind", "ok"))
+        return {**({"id": id} if id else {}), **reply}
 
-    async def _serve(self, r: Request) -> dict[str, Any]:
-        act = self._acts.get(r.cmd)
-        if act is not None:
-            return await act(r)
-        if r.cmd not in READS:
-            raise Refused(f"unknown command {r.cmd!r}; known: {', '.join(sorted({*READS, *self._acts}))}")
+    async def _serve(self, r: Request) -> Answer:
+        if r.cmd in list(Verb):
+            return await self._command(r)
+        if r.cmd == "shutdown":
+            self._stopping = True
+            return {
+                "ok": True,
+                "text": "shutting down; where a service manager restarts us, it is systemctl that stops us",
+            }
+        if r.cmd == "events":
+            return {"ok": True, "events": self.events(r, None)[1]}
+        read = self._read(r) if r.cmd in READS else {}
+        if not read and r.cmd not in self._told:
+            raise Refused("unknown_command", f"unknown command {r.cmd!r}; known: {', '.join(self.known)}")
+        return {"ok": True, **read, **(self._told[r.cmd]() if r.cmd in self._told else {})}
+
+    def _read(self, r: Request) -> Answer:
         reader = Reader(self._directory)
         try:
-            answer = reader.answer(r.cmd, r.symbol, r.time, r.all)
+            return reader.answer(r.cmd, r)
         finally:
             reader.close()
-        return {"ok": True, **answer, **({"running": True, "pid": os.getpid()} if r.cmd == "status" else {})}
 
-    async def _halt(self, r: Request) -> dict[str, Any]:
-        return await self._command(Halt(reason=r.reason or "by the operator"))
+    async def _command(self, r: Request) -> Answer:
+        if r.cmd == Verb.RELEASE and not r.reason:
+            raise Refused("bad_request", "release needs a reason")
+        command = Command(
+            verb=Verb(r.cmd), slots=self._slots(r), trip=r.trip, reason=r.reason or "by the operator", id=r.id
+        )
+        outcome: Outcome | None = None
+        with trio.move_on_after(PATIENCE):
+            outcome = await self._wire(command)
+        if outcome is None:
+            text = f"no answer within {PATIENCE:.0f} s, it may yet act: look at status, and ask again with the same id"
+            raise Refused("unavailable", text)
+        if not outcome.ok:
+            raise Refused("refused", outcome.text)
+        return {"ok": True, "text": outcome.text}
 
-    async def _release(self, r: Request) -> dict[str, Any]:
-        if not r.reason:
-            raise Refused("release needs a reason")
-        return await self._command(Release(trip=r.trip, reason=r.reason))
+    def _slots(self, r: Request) -> tuple[int, ...]:
+        if r.cmd in (Verb.HALT, Verb.RELEASE):
+            return ()
+        if r.symbol in ("", "all"):
+            return tuple(range(len(self._symbols)))
+        if r.symbol not in self._symbols:
+            raise NotFound(f"{r.symbol} is not traded here; {', '.join(self._symbols)} are")
+        return (self._symbols.index(r.symbol),)
 
-    async def _command(self, command: Halt | Release) -> dict[str, Any]:
-        """Acts in memory first; the answer says that it is on the disk."""
-        async with self._world.turn():
-            outcome: Outcome = await ask(self._risk, command)
-            await ask(self._recorder, Commit())
-        return {"ok": True, "text": outcome.text} if outcome.ok else {"ok": False, "error": outcome.text}
+    def events(self, r: Request, after: int | None) -> tuple[int, list[Answer]]:
+        """The journal's last row, and its rows past `after`; None: the newest `n` that are asked for."""
+        reader = Reader(self._directory)
+        try:
+            if not 0 <= r.n <= MOST:
+                raise BadQuery(f"n is {r.n}: give 1 to {MOST}")
+            return events(reader, after, r.n or EVENTS, r.all)
+        finally:
+            reader.close()
 
-    async def _shutdown(self, r: Request) -> dict[str, Any]:
-        """Answered first; then `leave` does it."""
-        self._stopping = True
-        return {"ok": True, "text": "shutting down"}
-
-
-async def control(path: Path, controller: Controller) -> None:
-    """Serves until cancelled; the socket is ours alone, for a state has one daemon."""
-    listener = _listen(path)
-    room = trio.CapacityLimiter(CLIENTS)
-    try:
-        async with trio.open_nursery() as nursery:
+    async def follow(self, r: Request, send: Callable[[Answer], Awaitable[None]]) -> None:
+        """Every new row of the journal, as it becomes durable; for ever."""
+        self._counted("events", "ok")
+        try:
+            after, new = self.events(r, None)
             while True:
-                connection, _ = await listener.accept()
-                nursery.start_soon(_client, connection, controller, room)
-    finally:
-        listener.close()
-        path.unlink(missing_ok=True)
+                for event in new:
+                    await send(event)
+                await self._host.sleep(GLANCE)
+                after, new = self.events(r, after)
+        except tuple(KINDS) as e:
+            await send(_refusal(e))
 
 
-def _listen(path: Path) -> trio.socket.SocketType:
-    path.unlink(missing_ok=True)
-    raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        raw.bind(str(path))
-        raw.listen(BACKLOG)
-    except OSError:
-        raw.close()
-        raise
-    finally:
-        os.umask(mask)
-    return trio.socket.from_stdlib_socket(raw)
+# What a request that cannot be served is answered with.
+KINDS: dict[type[Exception], str] = {
+    Refused: "refused", BadQuery: "bad_request", NotFound: "not_found", StoreError: "unavailable",
+}  # fmt: skip
 
 
-async def _client(connection: trio.socket.SocketType, controller: Controller, room: trio.CapacityLimiter) -> None:
-    stream = trio.SocketStream(connection)
+def _refusal(e: Exception) -> Answer:
+    kind = e.kind if isinstance(e, Refused) else next(KINDS[t] for t in KINDS if isinstance(e, t))
+    return _error(kind, str(e))
+
+
+def _error(kind: str, text: str) -> Answer:
+    return {"ok": False, "kind": kind, "error": text}
+
+
+async def control(listener: trio.SocketListener, controller: Controller) -> None:
+    """Serves until cancelled; the listener outlives us, so that clients wait while we begin anew."""
+    room = trio.CapacityLimiter(CLIENTS)
+    async with trio.open_nursery() as nursery:
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as e:  # no file descriptors left, at worst
+                log.warning("cannot take a client", error=str(e))
+                await controller.pause()
+                continue
+            nursery.start_soon(_client, stream, controller, room)
+
+
+async def _client(stream: trio.SocketStream, controller: Controller, room: trio.CapacityLimiter) -> None:
     async with stream:
         try:
-            refusal = _stranger(connection) or ("too many clients" if room.available_tokens < 1 else None)
-            if refusal is not None:
-                await _send(stream, {"ok": False, "error": refusal})
-                return
-            async with room:
-                await _converse(stream, controller)
+            stranger = _stranger(stream.socket)
+            if stranger is not None:
+                await _send(stream, _error("stranger", stranger))
+            elif room.available_tokens < 1:
+                await _send(stream, _error("busy", "too many clients"))
+            else:
+                async with room:
+                    await _converse(stream, controller)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # they hung up
 
@@ -166,16 +251,46 @@ async def _converse(stream: trio.SocketStream, controller: Controller) -> None:
             if end >= LINE:
                 break
             if line.strip():
-                await _send(stream, await controller.answer(line))
-                controller.leave()
+                await _reply(stream, controller, line)
         if max(len(buffer), len(line) + 1) > LINE:
-            await _send(stream, {"ok": False, "error": f"a request has at most {LINE} bytes"})
+            await _send(stream, _error("too_long", f"a request has at most {LINE} bytes"))
             return
 
 
-async def _send(stream: trio.SocketStream, answer: dict[str, Any]) -> None:
-    with trio.move_on_after(IDLE):
+async def _reply(stream: trio.SocketStream, controller: Controller, line: bytes) -> None:
+    followed = controller.followed(line)
+    if followed is not None:
+        await _stream(stream, controller, followed)
+        return
+    await _send(stream, await controller.answer(line))
+    controller.leave()
+
+
+async def _stream(stream: trio.SocketStream, controller: Controller, r: Request) -> None:
+    """Events until they hang up, or say anything."""
+
+    async def send(event: Answer) -> None:
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            if await _send(stream, event):
+                return
+        nursery.cancel_scope.cancel()
+
+    async def gone() -> None:
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await stream.receive_some(1)
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(gone)
+        await controller.follow(r, send)
+        nursery.cancel_scope.cancel()
+
+
+async def _send(stream: trio.SocketStream, answer: Answer) -> bool:
+    """False where they do not read."""
+    with trio.move_on_after(IDLE) as idle:
         await stream.send_all(msgspec.json.encode(answer) + b"\n")
+    return not idle.cancelled_caught
 
 
 def _stranger(connection: trio.socket.SocketType) -> str | None:

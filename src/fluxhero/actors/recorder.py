@@ -7,7 +7,7 @@ from typing import Any
 
 from fluxhero.core import journal
 from fluxhero.messages import Commit, Note, State
-from fluxhero.ports import Host, Offload, Store
+from fluxhero.ports import Host, Ports
 from fluxhero.runtime.channels import Ask, Inbox
 
 ROWS, SECONDS = 1000, 1.0  # what may wait at the most
@@ -40,10 +40,12 @@ class Backlog:
 
 
 async def recorder(
-    inbox: Inbox[Any], store: Store, backlog: Backlog, offload: Offload,
-    position: Callable[[], int],
+    inbox: Inbox[Any], ports: Ports, backlog: Backlog, position: Callable[[], int],
+    witness: Callable[[Sequence[journal.Row], float], None],
 ) -> None:  # fmt: skip
-    """`position`: how many events of the tape the rows so far account for."""
+    """`position`: how many events of the tape the rows so far account for; `witness` is told of rows that have become
+    durable, and how many seconds that took.
+    """
     async for m in inbox:
         match m:
             case Note():
@@ -51,6 +53,7 @@ async def recorder(
             case Ask(question=Commit() as commit):
                 backlog.add(commit.rows, None, commit.updates)
                 rows, states = backlog.take()
-                tape, updates = position(), backlog.updates
-                await offload(lambda: store.commit(rows, states, tape, updates))  # noqa: B023
+                tape, updates, before = position(), backlog.updates, ports.host.now()
+                await ports.offload(lambda: ports.store.commit(rows, states, tape, updates))  # noqa: B023
                 m.answer(None)
+                witness(rows, ports.host.now() - before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fluxhero.core.risk import Risk, Ruling
-from fluxhero.messages import Booked, Halt, Note, Quote, Release, Sealed, Signals, State
+from fluxhero.messages import Booked, Command, Leave, Note, Quote, Sealed, Signals, State
 from fluxhero.ports import Clock
 from fluxhero.runtime.channels import Ask, Inbox, Outbox
 
@@ -38,11 +38,10 @@ async def risk(
                 if ruling.rows:
                     await rule(ruling)
                 await orders.send(granted)
-            case Ask(question=Halt(reason=reason)):
-                outcome, ruling = watch.halt(reason, clock.now())
+            case Ask(question=Command() as command):
+                outcome, ruling = watch.command(command, clock.now())
                 await rule(ruling)
                 m.answer(outcome)
-            case Ask(question=Release(trip=trip, reason=reason)):
-                outcome, ruling = watch.release(trip, reason, clock.now())
-                await rule(ruling)
-                m.answer(outcome)
+            case Ask(question=Leave()):
+                await rule(watch.leave(clock.now()))
+                m.answer(None)

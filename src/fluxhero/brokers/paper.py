@@ -16,7 +16,8 @@ class Ledger(Protocol):
     """Where the venue keeps what it must not forget."""
 
     cursor: int
-    arrivals: set[str]
+
+    def arrived(self, key: str) -> bool: ...
 
     def after(self, seq: int) -> list[tuple[int | None, Update]]: ...
 
@@ -76,7 +77,7 @@ class Paper:
     def _arrive(self, what: Order | Cancel, now: Nanos) -> None:
         """What has arrived once is never taken again: the id is the proof."""
         key = what.cid if isinstance(what, Order) else f"{what.cid} cancel {what.ts}"
-        if key in self._ledger.arrivals:
+        if self._ledger.arrived(key):
             return
         updates = self._venue.order(what, now) if isinstance(what, Order) else self._venue.cancel(what, now)
         self._publish(updates, (key,), None)

@@ -65,11 +65,11 @@ class Candles:
         self._minute = self._heard = Nanos(0)
         self._forming: dict[int, Forming] = {}
 
-    def trade(self, t: Trade) -> Nanos | None:
-        """Takes a trade; the time at which its minute is over if this is the first of it."""
+    def trade(self, t: Trade, again: bool = False) -> Nanos | None:
+        """Takes a trade; the time at which its minute is over if this is the first of it. `again`: seen before."""
         self._heard = t.ts
         if t.ts < self._sealed:
-            self.late += 1
+            self.late += not again
             return None
         first = not self._forming
         forming = self._forming.get(t.slot)

@@ -24,11 +24,18 @@ GATES = {
     codes.GAP: "the session opened {value:.2%} away from the previous close, {limit:.2%} is the most",
     codes.RUNG: "trading stands at {rung}",
     codes.BUSY: "the symbol has a position or an entry already",
+    codes.PAUSED: "the symbol is paused by the operator",
     codes.FRESH: "the last usable quote was {value:.1f} s old, {limit:.0f} s is the most",
     codes.STOP: "its stop {value:.2f} is not between 0 and the price {limit:.2f}",
     codes.SLOTS: "{value:.0f} positions were held or sought, {limit:.0f} is the most",
     codes.SIZE: "the size came to less than one share: {by_risk} by risk, {by_cap} by the position cap,"
     " {by_room} by the room left",
+}
+
+
+GATE_NAMES = {codes.OPEN: "open"} | {
+    getattr(codes, name.upper()): name
+    for name in ("hours", "gap", "rung", "busy", "fresh", "stop", "slots", "size", "paused")
 }
 
 

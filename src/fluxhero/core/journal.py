@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side
+from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, Verb
 
 DIGEST = 16  # bytes
 GENESIS = bytes(DIGEST)
@@ -49,6 +49,12 @@ class BarRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     volume: float
     quality: int
     code: int  # what the think came to; kernel.codes
+
+
+class Past(Row, frozen=True, kw_only=True):
+    """Bars from before the account was opened: they warmed the indicators up, and nothing was decided on them."""
+
+    bars: tuple[BarRow, ...]
 
 
 class Seal(Row, frozen=True, kw_only=True):
@@ -181,9 +187,20 @@ class Released(Row, frozen=True, kw_only=True):
     reason: str
 
 
+class Commanded(Row, frozen=True, kw_only=True):
+    """An operator's command that was obeyed, and what was answered."""
+
+    verb: Verb
+    slots: tuple[int, ...]
+    trip: str
+    reason: str
+    id: str
+    text: str
+
+
 Any = (
     Opened | Settings | Seal | Decided | Judged | Factors | Intent | Canceling | Aim | Evidence | Filled | Closed
-    | Odd | Tripped | Released
+    | Odd | Tripped | Released | Past | Commanded
 )  # fmt: skip
 
 R = TypeVar("R", bound=Row)
@@ -218,10 +235,9 @@ def line(seq: int, row: Row, previous: bytes) -> Line:
     return seq, row.ts, kind, body, _link(previous, seq, row.ts, kind, body)
 
 
-def broken(lines: Iterable[Line]) -> int | None:
-    """The place of the first line that does not follow from those before it."""
-    head = GENESIS
-    for n, (seq, ts, kind, body, hashed) in enumerate(lines, 1):
+def broken(lines: Iterable[Line], known: int = 0, head: bytes = GENESIS) -> int | None:
+    """The place of the first line that does not follow from those before it, `known` of which end in `head`."""
+    for n, (seq, ts, kind, body, hashed) in enumerate(lines, known + 1):
         head = _link(head, n, ts, kind, body)
         if (seq, hashed) != (n, head):
             return n

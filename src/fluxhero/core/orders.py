@@ -140,8 +140,8 @@ class Desk:
         """Exits first, then entries, then higher stops."""
         plan = Plan()
         self.grants += 1
-        if g.cancel_entries:
-            for life in [x for x in self.lives.values() if x.open and x.order.role is Role.ENTRY]:
+        for life in [x for x in self.lives.values() if x.open and x.order.role is Role.ENTRY]:
+            if g.cancel_entries or life.order.slot in g.cancels:
                 self._cancel(life, g.ts, plan)
         volumes = dict(g.volumes)
         for slot in g.exits:
@@ -200,6 +200,12 @@ class Desk:
     @property
     def leaving(self) -> bool:
         return any(s.leaving for s in self.slots.values())
+
+    def stop_of(self, slot: int) -> Micros:
+        """Where a symbol's protective stop rests at the venue; 0 where none does."""
+        s = self.slots.get(slot)
+        life = self.lives.get(s.stop) if s and s.stop else None
+        return life.order.stop if life and life.state in (State.LIVE, State.PARTIAL) else Micros(0)
 
     def booked(self) -> Booked:
         held = tuple(Lot(slot=s, qty=Shares(p.qty), price=Micros(0)) for s, p in sorted(self.book.positions.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import numpy as np
 
 from fluxhero.core import journal
 from fluxhero.core.calendar import Calendar, Session
-from fluxhero.core.ladder import BITS, RUNGS, Rung, Trip
+from fluxhero.core.ladder import ANSWERS, BITS, RUNGS, Rung, Trip
 from fluxhero.kernel import codes
 from fluxhero.kernel.risk import admitted, marked, rolled, watched
 from fluxhero.kernel.state import ACCOUNT
@@ -17,6 +18,7 @@ from fluxhero.messages import (
     SECOND,
     Array,
     Booked,
+    Command,
     Entry,
     Granted,
     Micros,
@@ -29,6 +31,7 @@ from fluxhero.messages import (
     Shares,
     Signal,
     Signals,
+    Verb,
     Watched,
     micros,
 )
@@ -61,11 +64,15 @@ def _session(sealed: Sealed) -> int:
 
 class Risk:
     def __init__(
-        self, account: Array, params: Array, symbols: int, model: Model, calendar: Calendar, auto_release: bool
-    ) -> None:
+        self, account: Array, params: Array, symbols: int, model: Model, calendar: Calendar, auto_release: bool,
+        paused: Iterable[int] = (), answered: Mapping[str, str] | None = None, safe: bool = False,
+    ) -> None:  # fmt: skip
+        """`paused`: slots; `answered`: texts by the ids of commands that were obeyed; `safe`: nobody thinks."""
         self.account, self._params, self._calendar = account, params, calendar
         self.book = Booked(cash=Micros(int(account["equity"][0])), held=(), entering=(), grants=0)
-        self.rung = Rung.NORMAL
+        self.paused, self._answered = set(paused), dict(answered or {})
+        self._floor = Rung.SAFE if safe else Rung.NORMAL
+        self.rung = self._floor
         self._quoted = model is Model.QUOTE
         self._auto = auto_release
         self._closes: list[Micros] = [Micros(0)] * symbols
@@ -155,6 +162,33 @@ class Risk:
 
     # -- commands
 
+    def command(self, c: Command, ts: Nanos) -> tuple[Outcome, Ruling]:
+        """What an operator wants, once: the same id again has the same answer and no effect."""
+        if c.id in self._answered:
+            return Outcome(ok=True, text=self._answered[c.id]), Ruling([])
+        verbs: dict[Verb, Callable[[], tuple[Outcome, Ruling]]] = {
+            Verb.HALT: lambda: self.halt(c.reason, ts),
+            Verb.RELEASE: lambda: self.release(c.trip, c.reason, ts),
+            Verb.PAUSE: lambda: self._pause(c.slots, ts),
+            Verb.RESUME: lambda: self._resume(c.slots),
+            Verb.FLATTEN: lambda: self._flatten(c.slots, ts),
+        }
+        outcome, ruling = verbs[c.verb]()
+        if not outcome.ok:
+            return outcome, ruling
+        row = journal.Commanded(
+            ts=ts, verb=c.verb, slots=c.slots, trip=c.trip, reason=c.reason, id=c.id, text=outcome.text
+        )
+        ruling.rows.insert(0, row)
+        if c.id:
+            self._remember(c.id, outcome.text)
+        return outcome, ruling
+
+    def leave(self, ts: Nanos) -> Ruling:
+        """Nothing may open a position while nobody looks."""
+        self._granted += 1
+        return Ruling([], Granted(ts=ts, cancel_entries=True))
+
     def halt(self, reason: str, ts: Nanos) -> tuple[Outcome, Ruling]:
         if self._held(Trip.HALT):
             return Outcome(ok=True, text="already halted"), Ruling([])
@@ -170,6 +204,30 @@ class Risk:
             return Outcome(ok=False, text=f"trip {trip!r} is not held; held: {held}"), Ruling([])
         rows = self._release(Trip(trip), "operator", reason, ts)
         return Outcome(ok=True, text=f"released {trip}; rung {self.rung.name}"), Ruling(rows)
+
+    def _pause(self, slots: tuple[int, ...], ts: Nanos) -> tuple[Outcome, Ruling]:
+        self.paused.update(slots)
+        self._granted += 1
+        text = "paused: no new entries; exits and stops go on"
+        return Outcome(ok=True, text=text), Ruling([], Granted(ts=ts, cancels=slots, durable=True))
+
+    def _resume(self, slots: tuple[int, ...]) -> tuple[Outcome, Ruling]:
+        self.paused.difference_update(slots)
+        return Outcome(ok=True, text=f"resumed; rung {self.rung.name}"), Ruling([])
+
+    def _flatten(self, slots: tuple[int, ...], ts: Nanos) -> tuple[Outcome, Ruling]:
+        """Out of these symbols, and not in again before `resume`."""
+        self.paused.update(slots)
+        self._granted += 1
+        busy = {lot.slot for lot in (*self.book.held, *self.book.entering)} | self._pending.keys()
+        exits = tuple(slot for slot in slots if slot in busy)
+        text = f"flattening {len(exits)} of {len(slots)} symbols; no new entries before resume"
+        return Outcome(ok=True, text=text), Ruling([], Granted(ts=ts, exits=exits, cancels=slots, durable=True))
+
+    def _remember(self, id: str, text: str) -> None:
+        self._answered[id] = text
+        if len(self._answered) > ANSWERS:
+            del self._answered[next(iter(self._answered))]
 
     # -- the account
 
@@ -240,6 +298,8 @@ class Risk:
     def _refusal(self, s: Signal, ts: Nanos) -> tuple[int, float, float]:
         if self.rung is not Rung.NORMAL:
             return codes.RUNG, float(self.rung), 0.0
+        if s.slot in self.paused:
+            return codes.PAUSED, 1.0, 0.0
         if s.slot in self._pending or any(lot.slot == s.slot for lot in (*self.book.held, *self.book.entering)):
             return codes.BUSY, 1.0, 0.0
         if self._quoted:
@@ -267,7 +327,7 @@ class Risk:
         return bool(int(self.account["trips"][0]) & BITS[trip])
 
     def _climb(self) -> None:
-        self.rung = max((RUNGS[t] for t in Trip if self._held(t)), default=Rung.NORMAL)
+        self.rung = max(self._floor, *(RUNGS[t] for t in Trip if self._held(t)), Rung.NORMAL)
 
     def _trips(self, bits: int, ts: Nanos) -> list[journal.Row]:
         """The rows of newly tripped limits; the rung in memory is set first."""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
 from fluxhero.core.calendar import Calendar
-from fluxhero.feeds.tape import Tape
 from fluxhero.messages import MINUTE, Bars, Event, Nanos, Quote, Trade
 from fluxhero.ports import Host, Traffic
 from fluxhero.runtime.clock import DrivenClock
 from fluxhero.runtime.turns import Turns
 
 SLICE = 0.2  # s of host time between looks at what is pending, while we wait for the pace
+
+
+class Tape(Protocol):
+    """Every event in order; `last`: the time of the last."""
+
+    @property
+    def last(self) -> Nanos: ...
+
+    def events(self, start: int) -> Iterator[Event]: ...
+
+    def resume(self, cursor: int) -> int:
+        """Where to feed from, so that nothing half done is lost."""
+        ...
 
 
 class Venue(Protocol):
@@ -60,23 +72,26 @@ class ReplaySource:
         self.position = ours
         start = tape.resume(min(ours, venue.cursor))
         self.refed = max(ours, venue.cursor) - start  # events that some of us have seen before
+        self.beats = self.given = 0
         self._events = tape.events(start)
-        self._last = int(tape.ts[-1])
+        self._last = tape.last
         self._clock, self._venue, self._pace, self._host, self._turns = clock, venue, pace, host, turns
         self._traffic, self._pending, self._flush = traffic, pending, flush
-        self._begun = False
+        self._begun = self._again = False  # again: the next event was seen before
 
     def __aiter__(self) -> ReplaySource:
         return self
 
     async def __anext__(self) -> Trade | Quote | Bars:
         """The next event, after every timer that is due at or before it; we hold the turn until we are asked again."""
+        self.beats += 1
         await self._between()
         event = next(self._events, None)
         if event is None:
             await self._last_timers()
             self._turns.end()
             raise StopAsyncIteration
+        self._again = event.index < self.position
         await self._timers(event.ts)
         while await self._waited(event.ts):
             await self._timers(event.ts)  # a command may have set more while we waited
@@ -84,6 +99,7 @@ class ReplaySource:
         if self._venue.event(event):
             await self._traffic.quiet()
         self.position = max(self.position, event.index + 1)
+        self.given += 1
         return event
 
     async def _timers(self, until: Nanos) -> None:
@@ -109,10 +125,14 @@ class ReplaySource:
         self._begun = True
 
     async def _waited(self, ts: Nanos) -> bool:
-        """Waits for the pace, our turn given to others; False where there was nothing to wait for."""
-        if self._pace.wait(ts) <= 0:
+        """Waits for the pace, our turn given to others; False where there was nothing to wait for.
+
+        What is seen again is let through at once, so that the market's time is soon where it was.
+        """
+        if self._again or self._pace.wait(ts) <= 0:
             return False
         while (seconds := self._pace.wait(ts)) > 0:
+            self.beats += 1
             self._turns.end()
             await self._host.sleep(min(seconds, SLICE))
             await self._turns.begin()

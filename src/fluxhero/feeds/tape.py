@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
-from fluxhero.core.calendar import Calendar
-from fluxhero.feeds.files import Columns, Timeframe
+from fluxhero.feeds.rows import Columns
 from fluxhero.kernel.state import BAR
-from fluxhero.messages import MINUTE, Array, Bars, Event, Nanos, Quality, Quote, Trade
+from fluxhero.messages import MINUTE, Array, Bars, Event, Nanos, Quote, Trade
 
 CHUNK = 4096
 WHOLE_SESSION = 1_000_000  # `left` of a daily bar: no minute of its session is special
@@ -29,6 +27,10 @@ class Ticks:
 
     def __len__(self) -> int:
         return len(self.ts)
+
+    @property
+    def last(self) -> Nanos:
+        return Nanos(int(self.ts[-1]))
 
     def events(self, start: int) -> Iterator[Event]:
         c = self._columns
@@ -76,6 +78,10 @@ class BarTimes:
     def __len__(self) -> int:
         return len(self.ts)
 
+    @property
+    def last(self) -> Nanos:
+        return Nanos(int(self.ts[-1]))
+
     def events(self, start: int) -> Iterator[Event]:
         for index in range(start, len(self)):
             yield Bars(index=index, ts=Nanos(int(self.ts[index])), bars=self._bars[index])
@@ -106,25 +112,3 @@ def minutes(trades: Columns) -> Columns:
         "close": price[last],
         "volume": (np.add.reduceat(trades["size"], first) if len(first) else price).astype(np.float64),
     }
-
-
-def placed(rows: Columns, timeframe: Timeframe, calendar: Calendar) -> tuple[Array, Array, Counter[str]]:
-    """(BAR records on their sessions, their ends, rows refused by reason). A bar is known at its end."""
-    opens = np.array([s.open for s in calendar.sessions])
-    closes = np.array([s.close for s in calendar.sessions])
-    start, length = rows["ts"], timeframe.minutes * MINUTE
-    index = np.minimum(np.searchsorted(closes, start, side="right"), len(closes) - 1)
-    regular = (opens[index] < start + length) & (start < closes[index])
-    daily = timeframe is Timeframe.D1
-    end = np.where(regular, closes[index] if daily else np.minimum(start + length, closes[index]), start + length)
-    bars = np.zeros(len(start), BAR)
-    for name in ("ts", "open", "high", "low", "close", "volume"):
-        bars[name] = rows[name]
-    bars["session"] = np.where(regular, index, -1)
-    bars["quality"] = np.where(regular, Quality.FULL, Quality.EXTENDED)
-    bars["left"] = WHOLE_SESSION if daily else np.where(regular, (closes[index] - end) // MINUTE, 0)
-    known = regular if daily else np.ones(len(start), bool)
-    bars, end, homeless = bars[known], end[known], int((~known).sum())
-    end, first = np.unique(end, return_index=True)
-    reasons = {"no session on that day": homeless, "overlaps the bar before": len(bars) - len(first)}
-    return bars[first], end, +Counter(reasons)

@@ -5,7 +5,7 @@ METRONOME = 3  # a mode of its own
 
 HOLD, WARMUP, FLAT, ENTER, EXIT, REFUSED, SUSPECT = range(7)  # what one think came to
 
-# Gates: what may refuse an entry, in the order in which they are asked.
-OPEN, HOURS, GAP, RUNG, BUSY, FRESH, STOP, SLOTS, SIZE = range(9)
+# Gates: what may refuse an entry.
+OPEN, HOURS, GAP, RUNG, BUSY, FRESH, STOP, SLOTS, SIZE, PAUSED = range(10)
 
 DAY_LOSS, DRAWDOWN, HALT = 1, 2, 4  # bits of account.trips

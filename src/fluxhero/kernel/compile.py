@@ -24,6 +24,7 @@ def digest(folder: Path = Path(__file__).parent) -> str:
     return hashlib.blake2b(b"\0".join(parts), digest_size=6).hexdigest()
 
 
+ENTRIES: list[Any] = []  # all that Python can call
 DIGEST = digest()
 _config: Any = numba.config
 _config.CACHE_DIR = str(Path(_config.CACHE_DIR or Path.home() / ".cache" / "fluxhero") / DIGEST)
@@ -41,7 +42,8 @@ def rare(f: F) -> F:
 
 def entry(f: F) -> F:
     """What Python calls; cached across processes."""
-    return numba.njit(cache=True, **_STRICT)(f)  # type: ignore[no-any-return]
+    ENTRIES.append(numba.njit(cache=True, **_STRICT)(f))
+    return ENTRIES[-1]  # type: ignore[no-any-return]
 
 
 def bind(f: F, name: str, compiler: Callable[[F], F], **functions: Callable[..., Any]) -> F:

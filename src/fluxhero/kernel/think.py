@@ -1,6 +1,7 @@
 """From sealed bars to decisions: one call for all symbols of a bar time."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from fluxhero.kernel.codes import FLAT, HOLD, SUSPECT, WARMUP
@@ -66,6 +67,7 @@ def took(rows: Array, i: int, qty: int, price: int, mode: int, stop: int) -> Non
     traded(rows[i], qty, price, mode, stop)
 
 
+@cache
 def build(strategy: Any) -> Callable[..., int]:
     """`think` for one strategy module."""
     name = strategy.__name__.rsplit(".", 1)[-1]

@@ -16,6 +16,7 @@ class Traffic:
     """
 
     def __init__(self) -> None:
+        self.settled = trio.Event()  # every actor has begun
         self._count = 0
         self._waiting: trio.lowlevel.Task | None = None
 
@@ -24,7 +25,10 @@ class Traffic:
 
     def done(self) -> None:
         self._count -= 1
-        if self._count == 0 and self._waiting is not None:
+        if self._count:
+            return
+        self.settled.set()
+        if self._waiting is not None:
             task, self._waiting = self._waiting, None
             trio.lowlevel.reschedule(task)
 
@@ -60,13 +64,34 @@ class Outbox(Generic[M]):
         self._traffic.sent()
 
 
+class Nowhere(Outbox[Any]):
+    """The end of a box whose actor is down."""
+
+    def __init__(self) -> None: ...
+
+    async def send(self, message: Any) -> None: ...
+
+    def send_nowait(self, message: Any) -> None: ...
+
+
 class Inbox(Generic[M]):
     """The end that one actor borrows: an asynchronous iterator."""
 
-    def __init__(self, channel: trio.MemoryReceiveChannel[M], traffic: Traffic) -> None:
+    def __init__(self, channel: trio.MemoryReceiveChannel[M], traffic: Traffic, size: int) -> None:
+        self.size, self.taken = size, 0
         self._channel, self._traffic = channel, traffic
         self._busy = True
         traffic.sent()
+
+    @property
+    def depth(self) -> int:
+        """Messages that wait."""
+        return self._channel.statistics().current_buffer_used
+
+    @property
+    def idle(self) -> bool:
+        """Nothing to do, and nothing waits."""
+        return not self._busy and not self.depth
 
     def __aiter__(self) -> Inbox[M]:
         return self
@@ -77,12 +102,18 @@ class Inbox(Generic[M]):
             self._traffic.done()
         message = await self._channel.receive()
         self._busy = True
+        self.taken += 1
         return message
 
 
 def box(size: int, traffic: Traffic) -> tuple[Outbox[Any], Inbox[Any]]:
     sender, receiver = trio.open_memory_channel[Any](size)
-    return Outbox(sender, traffic), Inbox(receiver, traffic)
+    return Outbox(sender, traffic), Inbox(receiver, traffic, size)
+
+
+def nowhere() -> tuple[Outbox[Any], Any]:
+    """The box of an actor that is down."""
+    return Nowhere(), None
 
 
 class Ask(Generic[M]):

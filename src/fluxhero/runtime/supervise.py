@@ -5,7 +5,7 @@ beside the half-changed state of another.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import structlog
@@ -65,12 +65,25 @@ async def family(children: list[Child]) -> None:
         raise first from first.__cause__
 
 
-async def supervise(life: Callable[[], Awaitable[None]], budget: RestartBudget) -> None:
-    """One life after another until one ends well; `GaveUp` when they crash too often."""
+async def supervise(
+    life: Callable[[str], Awaitable[None]],
+    budget: Callable[[], RestartBudget] = RestartBudget,
+    expendable: Collection[str] = (),
+    crashed: Callable[[str], None] = lambda name: None,
+) -> None:
+    """One life after another until one ends well. Too many crashes, the last of somebody `expendable`: from then on
+    lives are told why those stay down, with a budget of their own. Too many of others, or again: `GaveUp`.
+    """
+    spent, safe = budget(), ""
     while True:
         try:
-            return await life()
+            return await life(safe)
         except Crashed as crash:
-            if budget.overspent_at(trio.current_time()):
-                raise GaveUp(f"{crash}, more often than 5 times in 60 s") from crash
+            crashed(crash.name)
+            if spent.overspent_at(trio.current_time()):
+                why = f"{crash}, more often than 5 times in 60 s"
+                if safe or crash.name not in expendable:
+                    raise GaveUp(why) from crash
+                safe, spent = why, budget()
+                log.error("going on without those who only seek entries", down=sorted(expendable), why=why)
             log.warning("restarting all actors from the store", after=crash.name)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fluxhero.core import journal
-from fluxhero.core.explain import MODES, sentence
+from fluxhero.core.explain import GATE_NAMES, MODES, sentence
 from fluxhero.kernel import codes
 from fluxhero.messages import Quality
 from fluxhero.store.queries import Reader
@@ -39,7 +39,6 @@ SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
     "equity": [("ts", TS), ("equity", USD), ("cash", USD)],
 }  # fmt: skip
 OUTCOMES = {codes.FLAT: "flat", codes.ENTER: "signal", codes.EXIT: "signal", codes.REFUSED: "refusal"}
-GATES = dict(enumerate(("open", "hours", "gap", "rung", "busy", "fresh", "stop", "slots", "size")))
 BATCH = 65_536
 
 
@@ -110,7 +109,7 @@ def _decisions(reader: Reader) -> Iterator[tuple[Any, ...]]:
         refused = j is not None and j.gate != codes.OPEN
         by = j if j is not None and refused else d
         venue = reader.refusal(d.slot, d.ts) if d.action == codes.ENTER else ""
-        outcome, gate = "refusal" if refused or venue else OUTCOMES[d.action], "venue" if venue else GATES[by.gate]
+        outcome, gate = "refusal" if refused or venue else OUTCOMES[d.action], "venue" if venue else GATE_NAMES[by.gate]
         symbol, qty = reader.symbols[d.slot], j.qty if j else 0
         why = sentence(symbol, d, j, venue)
         yield d.ts, symbol, outcome, MODES[d.mode], gate, by.value, by.limit, qty, why

@@ -4,11 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fluxhero.core import journal as j
-from fluxhero.messages import Quality, Says, Side, micros
+from fluxhero.messages import Quality, Says, Side, Verb, micros
 
-VERSION = 1
-
-TABLES = """
+FIRST = """
 CREATE TABLE journal (seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL,
   hash BLOB NOT NULL) STRICT;
 CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT;
@@ -42,12 +40,22 @@ CREATE TABLE runs (n INTEGER PRIMARY KEY, pid INTEGER NOT NULL, host TEXT NOT NU
   refed INTEGER NOT NULL) STRICT;
 """
 
+SECOND = """
+CREATE TABLE commands (n INTEGER PRIMARY KEY, ts INTEGER NOT NULL, verb TEXT NOT NULL, reason TEXT NOT NULL,
+  id TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+CREATE UNIQUE INDEX commands_id ON commands (id) WHERE id != '';
+CREATE INDEX journal_bars ON journal (ts) WHERE kind IN ('seal', 'past');
+CREATE TABLE pauses (slot INTEGER PRIMARY KEY, ts INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+"""
+
+SCRIPTS = (FIRST, SECOND)  # the n-th brings a file to version n
+
 Statement = tuple[str, tuple[Any, ...]]
 
 
 def marks(rows: Iterable[j.Row]) -> list[tuple[int, int]]:
     """(slot, close) of the last full bar of each symbol among the rows."""
-    bars = (bar for row in rows if isinstance(row, j.Seal) for bar in row.bars if bar.quality == Quality.FULL)
+    bars = (bar for row in rows if isinstance(row, j.Seal | j.Past) for bar in row.bars if bar.quality == Quality.FULL)
     return list({bar.slot: micros(bar.close) for bar in bars}.items())
 
 
@@ -71,12 +79,22 @@ def project(seq: int, row: j.Row) -> Iterator[Statement]:
         case j.Released():
             sql = 'UPDATE trips SET released = ?, "by" = ?, reason = ? WHERE trip = ? AND released IS NULL'
             yield sql, (row.ts, row.by, row.reason, row.trip)
+        case j.Commanded():
+            sql = "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?)"
+            yield sql, (seq, row.ts, row.verb, row.reason, row.id, row.text)
+            yield from (_paused(slot, row) for slot in row.slots)
         case j.Closed():
             sql = "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             money = (row.entry, row.exit, row.fees, row.result)
             yield sql, (seq, row.slot, row.mode, row.qty, row.opened, row.ts, *money)
         case _:
             yield from _orders(seq, row)
+
+
+def _paused(slot: int, row: j.Commanded) -> Statement:
+    if row.verb is Verb.RESUME:
+        return "DELETE FROM pauses WHERE slot = ?", (slot,)
+    return "INSERT OR IGNORE INTO pauses VALUES (?, ?, ?)", (slot, row.ts, row.reason)
 
 
 def _orders(seq: int, row: j.Row) -> Iterator[Statement]:

@@ -13,16 +13,22 @@ import msgspec
 
 from fluxhero.core import journal
 from fluxhero.core.book import Position
+from fluxhero.core.ladder import ANSWERS
 from fluxhero.core.orders import OPEN, Life, Slot, traded
 from fluxhero.core.orders import State as OrderState
 from fluxhero.messages import Micros, Nanos, State, Traded
 from fluxhero.store import schema
 
 FILE = "fluxhero.sqlite"
+TAIL = 20_000  # rows of the chain that every start checks
 
 
 class StoreError(Exception):
     """The state cannot be used; the message says why and what to do."""
+
+
+class OtherState(StoreError):
+    """A state that was made for something else."""
 
 
 class Busy(StoreError):
@@ -38,23 +44,35 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def migrate(db: sqlite3.Connection, path: Path, tables: str, version: int) -> None:
-    """Makes the tables of a new file; refuses a file of a newer program, or a damaged one."""
+def migrate(db: sqlite3.Connection, path: Path, scripts: Sequence[str]) -> None:
+    """Brings a file, new or of an older program, to the newest schema; refuses a newer one, or a damaged file."""
     (found,) = db.execute("PRAGMA user_version").fetchone()
-    if found > version:
-        raise StoreError(f"{path} has schema {found}, this program knows up to {version}: use the newer program")
-    if found == 0:
-        db.executescript(f"BEGIN IMMEDIATE; {tables} PRAGMA user_version = {version}; COMMIT;")
-        return
+    if found > len(scripts):
+        raise StoreError(f"{path} has schema {found}, this program knows up to {len(scripts)}: use the newer program")
     verdict = db.execute("PRAGMA quick_check").fetchone()[0]
     if verdict != "ok":
         raise StoreError(f"{path} is damaged ({verdict}): restore it from a backup; it is never overwritten")
+    for version, script in enumerate(scripts[found:], found + 1):
+        db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {version}; COMMIT;")
 
 
 def _rename(error: BaseException, path: Path) -> None:
     """Raises what SQLite or msgspec say of a file that they cannot use with its name and what to do."""
     if isinstance(error, sqlite3.Error | msgspec.MsgspecError | UnicodeDecodeError):
         raise StoreError(f"{path} is no usable state ({error}): restore it from a backup") from error
+
+
+def lines(db: sqlite3.Connection, after: int = 0) -> Iterator[journal.Line]:
+    """The journal past row `after`."""
+    return iter(db.execute("SELECT seq, ts, kind, body, hash FROM journal WHERE seq > ? ORDER BY seq", (after,)))
+
+
+def verified(db: sqlite3.Connection, tail: int | None = None) -> int | None:
+    """The first row that does not follow from those before it; `tail`: looked for among that many newest alone."""
+    (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone()
+    known = max(0, last - tail) if tail else 0
+    row = db.execute("SELECT hash FROM journal WHERE seq = ?", (known,)).fetchone()
+    return journal.broken(lines(db, known), known, row[0] if row else journal.GENESIS)
 
 
 class Lock:
@@ -88,7 +106,9 @@ class Restored(msgspec.Struct):
     updates: int
     states: dict[str, State]
     marks: dict[int, Micros]  # the last full close of each symbol
-    seals: list[journal.Seal]
+    seals: list[journal.Seal | journal.Past]
+    paused: list[int]  # slots
+    answered: dict[str, str]  # what was answered to the newest commands, by their ids
 
 
 class SQLiteStore:
@@ -104,7 +124,7 @@ class SQLiteStore:
         self._run = 0
         try:
             self.db = connect(directory / FILE)
-            migrate(self.db, directory / FILE, schema.TABLES, schema.VERSION)
+            migrate(self.db, directory / FILE, schema.SCRIPTS)
             self.seq, self.head = self._verified()
         except BaseException as e:
             self._lock.release()
@@ -186,7 +206,11 @@ class SQLiteStore:
         cursors = dict(db.execute("SELECT name, position FROM cursors"))
         return Restored(
             opened=opened,
-            last=Nanos(db.execute("SELECT coalesce(max(ts), 0) FROM journal").fetchone()[0]),
+            last=Nanos(
+                db.execute(
+                    "SELECT coalesce(max(ts), 0) FROM (SELECT ts FROM journal ORDER BY seq DESC LIMIT 100)"
+                ).fetchone()[0]
+            ),
             settings=settings,
             cash=Micros(cash),
             positions={slot: Position(*rest) for slot, *rest in db.execute("SELECT * FROM positions")},
@@ -202,6 +226,8 @@ class SQLiteStore:
             states={n: State(name=n, count=c, blob=b) for n, c, b in db.execute("SELECT * FROM states")},
             marks={slot: Micros(close) for slot, close in db.execute("SELECT * FROM marks")},
             seals=self._seals(keep),
+            paused=[slot for (slot,) in db.execute("SELECT slot FROM pauses ORDER BY slot")],
+            answered=self._answered(),
         )
 
     @property
@@ -218,12 +244,12 @@ class SQLiteStore:
 
     def lines(self) -> Iterator[journal.Line]:
         """The whole journal."""
-        return iter(self.db.execute("SELECT seq, ts, kind, body, hash FROM journal ORDER BY seq"))
+        return lines(self.db)
 
     def _verified(self) -> tuple[int, bytes]:
-        """The journal's last seq and hash, once its chain has been checked from the first row to the last written."""
+        """The journal's last seq and hash; the newest of its chain is checked, all of it by `fluxhero verify`."""
         path = self.directory / FILE
-        bad = journal.broken(self.lines())
+        bad = verified(self.db, TAIL)
         if bad is not None:
             raise StoreError(f"{path}: journal row {bad} does not follow from those before it: restore a backup")
         seq, head = self.db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone() or (
@@ -245,6 +271,11 @@ class SQLiteStore:
             order = journal.read(journal.Intent, body).order
             yield Life(order=order, state=OrderState(state), filled=filled, canceling=canceling, places=(n, asked))
 
-    def _seals(self, keep: int) -> list[journal.Seal]:
-        sql = "SELECT body FROM journal WHERE kind = 'seal' ORDER BY seq DESC LIMIT ?"
-        return [journal.read(journal.Seal, body) for (body,) in self.db.execute(sql, (keep,))][::-1]
+    def _seals(self, keep: int) -> list[journal.Seal | journal.Past]:
+        sql = "SELECT body FROM journal WHERE kind IN ('seal', 'past') ORDER BY seq DESC LIMIT ?"
+        rows = [journal.decode(body) for (body,) in self.db.execute(sql, (keep,))]
+        return [row for row in reversed(rows) if isinstance(row, journal.Seal | journal.Past)]
+
+    def _answered(self) -> dict[str, str]:
+        sql = "SELECT id, text FROM commands WHERE id != '' ORDER BY n DESC LIMIT ?"
+        return dict(reversed(self.db.execute(sql, (ANSWERS,)).fetchall()))

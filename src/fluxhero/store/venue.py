@@ -13,7 +13,6 @@ from fluxhero.messages import Update
 from fluxhero.store.sqlite import StoreError, connect, migrate
 
 FILE = "venue.sqlite"
-VERSION = 1
 TABLES = """
 CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), cursor INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE arrivals (key TEXT PRIMARY KEY) STRICT;
@@ -31,7 +30,8 @@ class VenueLedger:
         except (sqlite3.Error, msgspec.MsgspecError) as e:
             raise StoreError(f"{directory / FILE} is no usable ledger ({e}): restore it from a backup") from e
         said = self._db.execute("SELECT coalesce(max(seq), 0) FROM updates").fetchone()[0]
-        if said < heard or (fresh and self.arrivals):
+        known = self._db.execute("SELECT EXISTS (SELECT 1 FROM arrivals)").fetchone()[0]
+        if said < heard or (fresh and known):
             raise StoreError(
                 f"{directory / FILE} does not belong to the journal beside it: it has said {said} things, and the"
                 f" journal has heard {heard}; restore both from one backup"
@@ -39,11 +39,14 @@ class VenueLedger:
 
     def _open(self, path: Path) -> None:
         self._db = connect(path)
-        migrate(self._db, path, TABLES, VERSION)
+        migrate(self._db, path, [TABLES])
         row = self._db.execute("SELECT cursor, body FROM state").fetchone()
         self.cursor: int = row[0] if row else 0
         self.state = msgspec.msgpack.decode(row[1], type=Snapshot) if row else None
-        self.arrivals: set[str] = {key for (key,) in self._db.execute("SELECT key FROM arrivals")}
+
+    def arrived(self, key: str) -> bool:
+        """Has this come before?"""
+        return self._db.execute("SELECT 1 FROM arrivals WHERE key = ?", (key,)).fetchone() is not None
 
     def after(self, seq: int) -> list[tuple[int | None, Update]]:
         """The updates past `seq`, each with the tape event that caused it, None where an order's arrival did."""
@@ -64,7 +67,6 @@ class VenueLedger:
         except BaseException:
             db.execute("ROLLBACK")
             raise
-        self.arrivals.update(arrived)
         self.cursor = cursor
 
     def close(self) -> None:
