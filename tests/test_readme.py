@@ -7,25 +7,36 @@ from pathlib import Path
 import pytest
 
 from fluxhero import cli
-from fluxhero.config import Config, load
+from fluxhero.config import Config
 from fluxhero.operate import exits
+from tests.dev.make_readme import rendered
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S) for line in block.splitlines() if line]
 
 
-def test_it_shows_how_to_start_replay_ask_and_test() -> None:
-    assert {shlex.split(line)[0] for line in COMMANDS} == {"python3.11", ".venv/bin/fluxhero", ".venv/bin/pytest"}
+def test_it_shows_how_to_start_replay_ask_test_and_install() -> None:
+    programs = {"python3.11", "uv", ".venv/bin/fluxhero", "sudo", "journalctl"}
+    assert {shlex.split(line)[0] for line in COMMANDS} == programs
+    assert sum(line.endswith("fluxhero run") for line in COMMANDS) == 2
+    assert sum(line.endswith("/pytest") for line in COMMANDS) == 2
 
 
-@pytest.mark.parametrize("line", [c for c in COMMANDS if "fluxhero " in c and not c.startswith("python")])
+@pytest.mark.parametrize("line", [c for c in COMMANDS if "/fluxhero " in c])
 def test_every_fluxhero_command_parses(line: str) -> None:
-    cli._parser().parse_args(shlex.split(line)[1:])
+    words = shlex.split(line[line.rindex("bin/fluxhero ") :])
+    cli._parser().parse_args(words[1:])
 
 
 def test_the_test_command_is_the_one_that_ci_runs() -> None:
-    assert "\n.venv/bin/pytest\n" in (ROOT / ".ci" / "run").read_text()
+    (line,) = (c for c in COMMANDS if c.startswith("python3.11") and c.endswith("/pytest"))
+    steps = [step.split(" ", 1)[-1] for step in line.split(" && ")]
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert steps[0] == "-m venv .venv"
+    for step in steps[1:3]:
+        assert step.removeprefix("install ") in ci
+    assert "\n.venv/bin/pytest\n" in ci
 
 
 def test_the_exit_codes_are_the_programs() -> None:
@@ -44,14 +55,8 @@ def test_the_limits_are_the_defaults() -> None:
     assert "| risk per trade | 1 %, 0.75 % in mean reversion |" in TEXT
 
 
-def test_config_toml_holds_every_default() -> None:
-    assert load(ROOT / "config.toml") == Config()
-    keys = re.findall(r"^(\w+) = ", (ROOT / "config.toml").read_text(), re.M)
-    sections = (Config().risk, Config().gates, Config().costs, Config().paper)
-    expected = [f for section in sections for f in section.__struct_fields__]
-    strategy = Config().strategy
-    expected += ["name", *strategy.dual_mode.__struct_fields__, *strategy.metronome.__struct_fields__]
-    assert keys == expected
+def test_the_tables_are_made_from_the_code() -> None:
+    assert rendered(TEXT) == TEXT, "run: python tests/dev/make_readme.py"
 
 
 def test_paths_named_in_it_exist() -> None:

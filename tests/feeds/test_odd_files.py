@@ -22,6 +22,7 @@ from fluxhero.core.calendar import nyse
 from fluxhero.feeds.faults import LONGEST, Fault, Unusable
 from fluxhero.feeds.files import read
 from fluxhero.feeds.reasons import TAKEN, Odd, Outcome, reasons
+from fluxhero.feeds.reasons import table as shown
 from fluxhero.feeds.recording import Input, Recording, Request, load
 from fluxhero.messages import MINUTE, SECOND, Bars, Model, Nanos, Quality, Quote
 
@@ -90,17 +91,6 @@ def times(recording: Recording) -> list[Bars]:
 def rows_of(columns: Columns, gone: set[int] = frozenset()) -> list[tuple[Any, ...]]:  # type: ignore[assignment]
     rows = zip(*(np.asarray(columns[k]).tolist() for k in ("ts", *PRICES, "volume")), strict=True)
     return [row for i, row in enumerate(rows) if i not in gone]
-
-
-def markdown() -> str:
-    """The table as it stands in the README."""
-    lines = ["| what | in | what becomes of it |", "|---|---|---|"]
-    for odd in reasons():
-        kinds = "any" if odd.kinds == ("trades", "quotes", "bars") else ", ".join(odd.kinds)
-        says = re.sub(r"(\{\w+\})+", "…", odd.says)
-        says = f"“{says}”" if odd.outcome is Outcome.FILE else says
-        lines.append(f"| {odd.name} | {kinds} | {odd.outcome}: {says} |")
-    return "\n".join(lines) + "\n"
 
 
 # -- rows that cannot be
@@ -770,7 +760,7 @@ def test_every_entry_of_the_table_has_its_test() -> None:
 
 
 def test_the_table_can_be_printed() -> None:
-    lines = markdown().splitlines()
+    lines = shown().splitlines()
     assert len(lines) == len(reasons()) + 2
     assert all(line.count("|") == 4 for line in lines)
     assert "| empty | any | symbol left out: “is empty, no Parquet file” |" in lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 
 import msgspec
 
@@ -54,3 +55,14 @@ def reasons() -> list[Odd]:
         *(Odd(f.title, f.kinds, Outcome.FILE, f.said) for f in Fault),
         *(Odd(name, kinds, Outcome.TAKEN, says) for name, (kinds, says) in TAKEN.items()),
     ]
+
+
+def table() -> str:
+    """The README's."""
+    lines = ["| what | in | what becomes of it |", "|---|---|---|"]
+    for odd in reasons():
+        kinds = "any" if odd.kinds == ANY else ", ".join(odd.kinds)
+        says = re.sub(r"(\{\w+\})+", "…", odd.says)
+        says = f"“{says}”" if odd.outcome is Outcome.FILE else says
+        lines.append(f"| {odd.name} | {kinds} | {odd.outcome}: {says} |")
+    return "\n".join(lines)

@@ -1,0 +1,50 @@
+"""Writes the tables of the README that are made from the code: python tests/dev/make_readme.py"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from fluxhero import cli, metrics
+from fluxhero.feeds import reasons
+from fluxhero.operate import configure
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def commands() -> str:
+    """Those of `fluxhero ctl`."""
+    (subparsers,) = (a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (of_ctl,) = (a for a in subparsers.choices["ctl"]._actions if isinstance(a, argparse._SubParsersAction))
+    rows = []
+    for choice in of_ctl._choices_actions:
+        usage = of_ctl.choices[choice.dest].format_usage().split(" COMMAND ... ")[-1]
+        words = re.sub(r"\[-h\] |\[-h\]", "", " ".join(usage.split()))
+        words = words[words.index(choice.dest) :].strip().replace("|", "\\|")
+        rows.append(f"| `{words}` | {choice.help} |")
+    return "\n".join(["| command | |", "|---|---|", *rows])
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "odd": reasons.table,
+    "config": configure.table,
+    "metrics": metrics.table,
+}
+
+
+def rendered(text: str) -> str:
+    """The README with its tables made anew, each between the comments that name it."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        assert found, f"the README has no table {name}"
+        text = f"{before}{begin}{table().rstrip()}\n{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(rendered(README.read_text()))
