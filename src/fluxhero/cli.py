@@ -13,14 +13,14 @@ from pathlib import Path
 
 from fluxhero import __version__
 from fluxhero.config import SYMBOL
-from fluxhero.operate import client, configure, places
+from fluxhero.operate import client, configure, monitoring, places
 from fluxhero.operate.exits import BUSY, CONFIG, GAVE_UP, NO_INPUT, OK, USAGE
 
 
 def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
-        "run": _run, "replay": _replay, "ctl": client.run, "config": configure.run, "warm": _warm, "verify": _verify,
+        "run": _run, "replay": _replay, "ctl": client.run, "config": configure.run, "monitoring": monitoring.run, "warm": _warm, "verify": _verify,
     }  # fmt: skip
     return commands[args.command](args)
 
@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     _replay_arguments(commands.add_parser("replay", help="run the daemon over recorded market data"))
     client.arguments(commands.add_parser("ctl", help="ask or command a daemon"))
     configure.arguments(commands.add_parser("config", help="check or show the configuration"))
+    monitoring.arguments(commands.add_parser("monitoring", help="write a dashboard, alert rules and a scrape config"))
     warmed = commands.add_parser("warm", help="compile all that a daemon calls, into the cache")
     warmed.add_argument("--config", type=Path, metavar="FILE")
     verified = commands.add_parser("verify", help="check the journal of a state, every row of it")

@@ -47,7 +47,7 @@ class Metrics:
 
         # feed and candles
         self.events = self._counter("feed_events", "trades, quotes and bars that came in")
-        self.feed_age = self._gauge("feed_age_seconds", "host time since the last event")
+        self.feed_age = self._gauge("feed_age_seconds", "host time since the source of events was last awake")
         self.market_time = self._gauge("market_time_seconds", "the market's clock, Unix time")
         self.session = self._gauge("session_open", "1 while the regular session is open at the market's time")
         self.bars = self._counter("bars", "sealed bars", "symbol quality")
@@ -89,7 +89,7 @@ class Metrics:
         self.paused = self._gauge("paused", "1 while the operator wants no new entries", "symbol")
 
         # what is kept, and who asks
-        self.rows = self._counter("journal_rows", "rows written to the journal")
+        self.rows = self._counter("journal_rows", "rows that the actors wrote to the journal")
         self.commits = self._histogram("commit_seconds", "host time of a commit, on the disk", COMMITS)
         self.state_bytes = self._gauge("state_bytes", "size of the journal's file and its write-ahead log")
         self.disk_free = self._gauge("disk_free_bytes", "where the state is kept")

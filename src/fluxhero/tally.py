@@ -79,6 +79,7 @@ class Tally:
     def _filled(self, row: j.Filled) -> None:
         m = self._m
         m.fills.labels(row.role.value).inc()
+        m.evidence.labels((Says.FILL if row.state == "filled" else Says.PARTIAL_FILL).value).inc()
         m.fees.inc(row.fee / 1e6)
         decided, mark = self._sent.get(row.cid, (None, 0))
         if decided is not None and row.role is not Role.STOP:
