@@ -19,6 +19,7 @@ RUNGS: list[set[str]] = [
     {"actors"},
     {"lab", "operate", "outset", "world", "tally"},
     {"restore"},
+    {"gauges"},
     {"house"},
     {"daemon"},
     {"hosted"},

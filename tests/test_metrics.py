@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from fluxhero.config import parse
 from fluxhero.core import journal as j
 from fluxhero.core.explain import GATE_NAMES
-from fluxhero.house import READINGS
+from fluxhero.gauges import READINGS
 from fluxhero.kernel import codes
 from fluxhero.messages import Quality, Role, Says
 from fluxhero.metrics import Metrics

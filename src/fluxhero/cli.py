@@ -19,24 +19,31 @@ from fluxhero.operate.exits import BUSY, CONFIG, GAVE_UP, NO_INPUT, OK, USAGE
 
 def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
-    commands: dict[str, Callable[[argparse.Namespace], int]] = {
-        "run": _run, "replay": _replay, "ctl": client.run, "config": configure.run, "monitoring": monitoring.run, "warm": _warm, "verify": _verify,
-    }  # fmt: skip
-    return commands[args.command](args)
+    do: Do = args.do
+    return do(args)
+
+
+Do = Callable[[argparse.Namespace], int]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fluxhero", description="An unattended trading daemon for one person.")
     parser.add_argument("--version", action="version", version=f"fluxhero {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    _run_arguments(commands.add_parser("run", help="run the daemon: the synthetic market and a paper account"))
-    _replay_arguments(commands.add_parser("replay", help="run the daemon over recorded market data"))
-    client.arguments(commands.add_parser("ctl", help="ask or command a daemon"))
-    configure.arguments(commands.add_parser("config", help="check or show the configuration"))
-    monitoring.arguments(commands.add_parser("monitoring", help="write a dashboard, alert rules and a scrape config"))
-    warmed = commands.add_parser("warm", help="compile all that a daemon calls, into the cache")
+
+    def command(name: str, do: Do, about: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=about)
+        added.set_defaults(do=do)
+        return added
+
+    _run_arguments(command("run", _run, "run the daemon: the synthetic market and a paper account"))
+    _replay_arguments(command("replay", _replay, "run the daemon over recorded market data"))
+    client.arguments(command("ctl", client.run, "ask or command a daemon"))
+    configure.arguments(command("config", configure.run, "check or show the configuration"))
+    monitoring.arguments(command("monitoring", monitoring.run, "write a dashboard, alert rules and a scrape config"))
+    warmed = command("warm", _warm, "compile all that a daemon calls, into the cache")
     warmed.add_argument("--config", type=Path, metavar="FILE")
-    verified = commands.add_parser("verify", help="check the journal of a state, every row of it")
+    verified = command("verify", _verify, "check the journal of a state, every row of it")
     verified.add_argument("--state", type=Path, metavar="DIR", help="default: the daemon's")
     return parser
 

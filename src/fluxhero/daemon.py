@@ -16,7 +16,8 @@ from fluxhero.actors.orders import orders
 from fluxhero.actors.recorder import Backlog, recorder
 from fluxhero.actors.risk import risk
 from fluxhero.actors.strategy import strategy
-from fluxhero.house import House, Life
+from fluxhero.gauges import Life
+from fluxhero.house import House
 from fluxhero.messages import Commit
 from fluxhero.outset import Outset
 from fluxhero.ports import Ports

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,34 +13,18 @@ from fluxhero import __version__
 from fluxhero.actors.http import Page
 from fluxhero.config import Config
 from fluxhero.core import journal
-from fluxhero.core.calendar import CalendarEnd, nyse
 from fluxhero.core.explain import when
+from fluxhero.gauges import Gauges, Life
 from fluxhero.kernel.compile import DIGEST
-from fluxhero.kernel.warm import compiled
 from fluxhero.metrics import Metrics
 from fluxhero.outset import Outset
-from fluxhero.ports import Clock, Host, Notify, Source
-from fluxhero.restore import Minds
-from fluxhero.runtime.channels import Inbox
+from fluxhero.ports import Host, Notify
 from fluxhero.runtime.vitals import Vitals
-from fluxhero.store.sqlite import FILE
 from fluxhero.tally import Tally
 
 Answer = dict[str, Any]
 Witness = Callable[[Sequence[journal.Row]], None]
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-READINGS = ("close", "ema", "rsi", "atr", "adx", "kama", "mid", "sd", "slope", "r2")
-
-
-@dataclass(frozen=True)
-class Life:
-    """What a life of the actors shows of itself."""
-
-    mind: Minds
-    clock: Clock
-    source: Source
-    boxes: Mapping[str, Inbox[Any]]
-    actors: tuple[str, ...]
 
 
 class House:
@@ -55,11 +38,9 @@ class House:
         self._config, self._outset, self._host, self._notify = config, outset, host, notify
         self._narrator, self._opened = narrator, opened
         self._tally = Tally(self.metrics, outset.symbols)
+        self._gauges = Gauges(self.metrics, outset, self.vitals)
         self._life: Life | None = None
-        self._began, self._compiled = host.now(), (0, 0)
-        self._seen: dict[str, int] = {}
-        self._lasting: dict[str, int] = {}
-        self._names: set[str] = set()  # of all actors that ever lived
+        self._began, self._told = host.now(), False
         self.metrics.build.labels(__version__, DIGEST, platform.python_version()).set(1)
         self.metrics.config.labels(config.hash(), config.strategy.name).set(1)
         for name in ("position_cap", "deployed_cap", "day_loss", "soft_drawdown", "hard_drawdown"):
@@ -75,15 +56,16 @@ class House:
     # -- what the actors tell
 
     def born(self, life: Life, safe: str) -> None:
-        self._life, self._seen = life, {}
-        self._names.update(life.actors)
+        self._life = life
         self.vitals.safe = safe
+        self.vitals.known.update(life.actors)
         self.vitals.born(life.boxes, lambda: life.source.beats, self._host.now())
 
     def ready(self) -> None:
         """All actors have begun."""
-        if not any(self._compiled):
-            self._compiled = compiled()
+        if not self._told:
+            self._told = True
+            self._gauges.ready()
             self._notify("READY=1")
             self._opened()
 
@@ -106,7 +88,7 @@ class House:
     # -- pages
 
     def _metrics(self) -> Page:
-        self._refresh()
+        self._gauges.refresh(self._life)
         return Page(200, self.metrics.text(), PROMETHEUS)
 
     def _livez(self) -> Page:
@@ -141,21 +123,20 @@ class House:
                 "actor": name, "up": name in alive, "restarts": v.crashes[name], "taken": boxes.get(name, (None,))[0],
                 "waiting": boxes.get(name, (None,))[-1], "stuck_seconds": round(v.ages.get(name, 0.0), 1),
             }
-            for name in sorted(self._names)
+            for name in sorted(v.known)
         ]  # fmt: skip
         return {"actors": rows}
 
     def _limits(self) -> Answer:
         if self._life is None:
             return {"limits": []}
-        r, risk = self._config.risk, self._life.mind.risk
-        now = self._ratios()
+        life, r, risk = self._life, self._config.risk, self._life.mind.risk
         rows = [
-            ("day loss", max(0.0, -now["day_result"]), r.day_loss),
-            ("soft drawdown", now["drawdown"], r.soft_drawdown),
-            ("hard drawdown", now["drawdown"], r.hard_drawdown),
-            ("deployed", now["exposure"], r.deployed_cap),
-            ("positions", len(self._life.mind.desk.book.positions), r.slots),
+            ("day loss", max(0.0, -life.day_result), r.day_loss),
+            ("soft drawdown", life.drawdown, r.soft_drawdown),
+            ("hard drawdown", life.drawdown, r.hard_drawdown),
+            ("deployed", life.exposure, r.deployed_cap),
+            ("positions", len(life.mind.desk.book.positions), r.slots),
         ]
         return {
             "rung": risk.rung.name,
@@ -168,93 +149,3 @@ class House:
 
     def _version(self) -> Answer:
         return {"version": __version__, "code": DIGEST, "python": platform.python_version()}
-
-    # -- gauges, read when they are asked for
-
-    def _ratios(self) -> dict[str, float]:
-        assert self._life is not None
-        a, risk = self._life.mind.risk.account[0], self._life.mind.risk
-        equity = risk.equity()
-        worth = equity - risk.book.cash
-        return {
-            "day_result": equity / int(a["day_base"]) - 1.0 if a["day_base"] else 0.0,
-            "drawdown": max(0.0, 1.0 - equity / int(a["crest"])) if a["crest"] else 0.0,
-            "exposure": worth / equity if equity else 0.0,
-        }
-
-    def _refresh(self) -> None:
-        m, v = self.metrics, self.vitals
-        m.ready.set(not v.trouble)
-        m.safe.set(bool(v.safe))
-        alive = self._life.actors if self._life else ()
-        for name in self._names:
-            m.actor_up.labels(name).set(name in alive)
-            self._rise(f"restarts of {name}", v.crashes[name], m.restarts.labels(name), lasting=True)
-        for name, age in v.ages.items():
-            m.progress.labels(name).set(age)
-        for name, box in v.boxes.items():
-            m.depth.labels(name).set(box.depth)
-            m.capacity.labels(name).set(box.size)
-            self._rise(f"messages of {name}", box.taken, m.messages.labels(name))
-        self._rise("pings", v.pings, m.pings, lasting=True)
-        if any(self._compiled):
-            m.compiled.set(sum(compiled()) - sum(self._compiled))
-        self._files()
-        if self._life is not None:
-            self._market(self._life)
-            self._orders(self._life)
-            self._risk(self._life)
-
-    def _rise(self, name: str, value: int, counter: Any, lasting: bool = False) -> None:
-        """Brings a counter up to what is counted elsewhere, by this life alone or, `lasting`, by all of them."""
-        seen = self._lasting if lasting else self._seen
-        counter.inc(value - seen.get(name, 0))
-        seen[name] = value
-
-    def _files(self) -> None:
-        folder = self._outset.directory
-        sizes = [p.stat().st_size for p in (folder / FILE, folder / f"{FILE}-wal") if p.exists()]
-        self.metrics.state_bytes.set(sum(sizes))
-        disk = os.statvfs(folder)
-        self.metrics.disk_free.set(disk.f_bavail * disk.f_frsize)
-
-    def _market(self, life: Life) -> None:
-        m, now = self.metrics, life.clock.now()
-        self._rise("events", life.source.given, m.events)
-        m.feed_age.set(self.vitals.ages.get("feed", 0.0))
-        m.market_time.set(now / 1e9)
-        m.session.set(_open(now))
-        m.late.set(life.mind.candles.late)
-        rows = life.mind.strategy.rows
-        for slot, symbol in enumerate(self._outset.symbols):
-            m.regime.labels(symbol).set(int(rows["regime"]["now"][slot]))
-            for name in READINGS:
-                m.indicator.labels(symbol, name).set(float(rows["reading"][name][slot]))
-
-    def _orders(self, life: Life) -> None:
-        m, desk = self.metrics, life.mind.desk
-        states = [x.state.value for x in desk.lives.values()]
-        for state in ("sent", "live", "partial"):
-            m.open_orders.labels(state).set(states.count(state))
-        for slot, symbol in enumerate(self._outset.symbols):
-            m.position.labels(symbol).set(desk.book.held(slot))
-            m.stop.labels(symbol).set(desk.stop_of(slot) / 1e6)
-            m.paused.labels(symbol).set(slot in life.mind.risk.paused)
-
-    def _risk(self, life: Life) -> None:
-        m, a, ratios = self.metrics, life.mind.risk.account[0], self._ratios()
-        m.equity.set(life.mind.risk.equity() / 1e6)
-        m.cash.set(life.mind.risk.book.cash / 1e6)
-        m.peak.set(int(a["peak"]) / 1e6)
-        m.day_result.set(ratios["day_result"])
-        m.drawdown.set(ratios["drawdown"])
-        m.exposure.set(ratios["exposure"])
-        m.positions.set(len(life.mind.desk.book.positions))
-        m.rung.set(int(life.mind.risk.rung))
-
-
-def _open(now: Any) -> bool:
-    try:
-        return nyse().at(now) is not None
-    except CalendarEnd:
-        return False

@@ -23,19 +23,21 @@ async def heart(
     await traffic.settled.wait()
     vitals.ready = True
     ready()
-    pinged, beat, told = float("-inf"), min(BEAT, notify.interval), ""
+    pinged = complained = float("-inf")
+    beat, told = min(BEAT, notify.interval), ""
     while True:
         before = host.now()
         vitals.look(before)
         if (status := vitals.trouble or "trading") != told:
             told = status
             notify(f"STATUS={status}")
-        if before - pinged >= notify.interval:
-            pinged = before
-            if vitals.stuck:
-                log.error("actors do not get on; systemd will end us if that lasts", stuck=vitals.stuck)
-            else:
+        if not vitals.stuck:
+            if before - pinged >= notify.interval:
+                pinged = before
                 notify("WATCHDOG=1")
                 vitals.pings += 1
+        elif before - complained >= notify.interval:
+            complained = before
+            log.error("actors do not get on; systemd will end us if that lasts", stuck=vitals.stuck)
         await host.sleep(beat)
         late(host.now() - before - beat)

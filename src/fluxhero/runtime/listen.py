@@ -31,30 +31,42 @@ def unix(path: Path) -> Iterator[trio.SocketListener]:
     try:
         path.unlink(missing_ok=True)
         raw.bind(str(path))
+        raw.listen(BACKLOG)
     except OSError as e:
         raw.close()
         raise Unlistenable(f"{path} cannot be served on: {e.strerror}") from None
     finally:
         os.umask(mask)
-    yield from _served(raw)
-    path.unlink(missing_ok=True)
+    try:
+        yield from _served(raw)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
 def local(port: int) -> Iterator[trio.SocketListener]:
     """TCP on 127.0.0.1; port 0 is any free one, and so is one that is taken: nobody stops trading for being unseen."""
-    raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        raw.bind(("127.0.0.1", port))
+        raw = _bound(port)
     except OSError as e:
         log.warning("the port for metrics cannot be had, any other is taken", port=port, error=e.strerror)
-        raw.bind(("127.0.0.1", 0))
+        raw = _bound(0)
     yield from _served(raw)
 
 
+def _bound(port: int) -> socket.socket:
+    raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        raw.bind(("127.0.0.1", port))
+        raw.listen(BACKLOG)
+    except OSError:
+        raw.close()
+        raise
+    return raw
+
+
 def _served(raw: socket.socket) -> Iterator[trio.SocketListener]:
-    raw.listen(BACKLOG)
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(raw))
     try:
         yield listener

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 
 INTERVAL = 10.0  # s between pings where nobody says how often
+SHORTEST = 0.05  # s
 
 
 class Notifier:
@@ -17,7 +19,8 @@ class Notifier:
         self._address = "\0" + name[1:] if name.startswith("@") else name
         mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         usec = environ.get("WATCHDOG_USEC", "")
-        self.interval = int(usec) / 3e6 if mine and usec.isdigit() and int(usec) else INTERVAL
+        asked = int(usec) / 3e6 if mine and re.fullmatch("[0-9]{1,15}", usec) else 0.0
+        self.interval = max(asked, SHORTEST) if asked else INTERVAL
 
     def __call__(self, words: str) -> None:
         if not self._address:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from fluxhero.runtime.channels import Inbox
 
@@ -32,13 +33,14 @@ class Vitals:
         self.ready = False  # every actor of this life has begun
         self.safe = ""  # why feed, candles and strategy stay down
         self.leaving = False
+        self.known: set[str] = set()  # all actors that ever lived
         self.crashes: Counter[str] = Counter()
-        self.boxes: Mapping[str, Inbox[object]] = {}
+        self.boxes: Mapping[str, Inbox[Any]] = {}
         self.ages: dict[str, float] = {}
         self.pings = 0  # to systemd's watchdog
         self._pulses: dict[str, Pulse] = {}
 
-    def born(self, boxes: Mapping[str, Inbox[object]], beats: Callable[[], int], now: float) -> None:
+    def born(self, boxes: Mapping[str, Inbox[Any]], beats: Callable[[], int], now: float) -> None:
         """A life begins: `boxes` by actor; `beats` rises while the source of events is awake."""
         self.ready, self.boxes = False, boxes
         self._pulses = {name: Pulse(lambda b=b: b.taken, lambda b=b: b.idle, now) for name, b in boxes.items()}  # type: ignore[misc]

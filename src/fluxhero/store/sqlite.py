@@ -36,7 +36,8 @@ class Busy(StoreError):
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A writer's connection: WAL, every commit synced."""
+    """A writer's connection: WAL, every commit synced. The file is ours alone, and so are those that SQLite adds."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
