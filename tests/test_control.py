@@ -7,6 +7,8 @@ holds positions, while it is spoken to. Whether it was disturbed is read off the
 import io
 import json
 import os
+import platform
+import random
 import shutil
 import signal
 import socket
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -27,7 +30,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fluxhero import logs
+from fluxhero import __version__, logs
+from fluxhero.actors.control import FOLLOWERS
 from fluxhero.cli import main
 from fluxhero.config import Config
 from fluxhero.core.calendar import nyse
@@ -50,7 +54,30 @@ READS: list[dict[str, Any]] = [
     {"cmd": "why", "symbol": "IBM"},
     {"cmd": "why", "symbol": "AIG", "time": "11:00"},
     {"cmd": "why", "symbol": "AIG", "time": "2024-03-26 11:01:00"},
+    {"cmd": "config"},
+    {"cmd": "metrics"},
+    {"cmd": "version"},
+    {"cmd": "actors"},
+    {"cmd": "limits"},
+    {"cmd": "events"},
+    {"cmd": "events", "all": True, "n": 1000},
 ]
+KINDS = {
+    "an unknown command": "unknown_command",
+    "an empty command": "unknown_command",
+    "an unknown symbol": "not_found",
+    "no symbol": "not_found",
+    "a time that is none": "not_found",
+    "a time without a seal": "not_found",
+    "the year 1": "not_found",
+    "the year 9999": "not_found",
+    "a release without a trip": "refused",
+    "a release of an unknown trip": "refused",
+    "a release of what is not held": "refused",
+    "a drawdown that is not held": "refused",
+    "a pause of an unknown symbol": "not_found",
+    "a flatten of a symbol with a NUL": "not_found",
+}  # of the refusals below; the others are bad requests
 REFUSED: dict[str, bytes] = {
     "no JSON": b"hello",
     "an unfinished object": b'{"cmd": "status"',
@@ -83,6 +110,17 @@ REFUSED: dict[str, bytes] = {
     "a release of an unknown trip": b'{"cmd": "release", "trip": "moon", "reason": "because"}',
     "a release of what is not held": b'{"cmd": "release", "trip": "halt", "reason": "because"}',
     "a drawdown that is not held": b'{"cmd": "release", "trip": "drawdown", "reason": "because"}',
+    "a pause of an unknown symbol": b'{"cmd": "pause", "symbol": "XYZ"}',
+    "a flatten of a symbol with a NUL": b'{"cmd": "flatten", "symbol": "IBM\\u0000"}',
+    "a number of rows below nothing": b'{"cmd": "orders", "n": -1}',
+    "events below nothing": b'{"cmd": "events", "n": -1, "all": true}',
+    "a huge number of rows": b'{"cmd": "trades", "n": 1' + b"0" * 500 + b"}",
+    "a number of rows past 64 bits": b'{"cmd": "trades", "n": 99999999999999999999999999999999}',
+    "a number of rows that is none": b'{"cmd": "trades", "n": 1e400}',
+    "a period that is none": b'{"cmd": "equity", "period": "fortnight"}',
+    "an id that is too long": b'{"cmd": "pause", "id": "' + b"x" * 101 + b'"}',
+    "a reason that is too long": b'{"cmd": "halt", "reason": "' + b"x" * 1001 + b'"}',
+    "two objects": b'{"cmd": "status"} {"cmd": "status"}',
 }
 
 
@@ -414,9 +452,10 @@ def test_a_wrong_request_gets_an_error_and_the_daemon_lives_on(name: str, daemon
         t.send(REFUSED[name])
         answer = t.answer()
         assert answer is not None, daemon.err
-        assert (answer["ok"], set(answer)) == (False, {"ok", "error"})
+        assert (answer["ok"], set(answer)) == (False, {"ok", "kind", "error"})
         assert isinstance(answer["error"], str)
         assert len(answer["error"]) > 0
+        assert answer["kind"] == KINDS.get(name, "bad_request")
         assert t.ask(cmd="status")["ok"]  # the connection lives on, too
     daemon.assert_well()
 
@@ -425,7 +464,7 @@ def test_a_wrong_request_gets_an_error_and_the_daemon_lives_on(name: str, daemon
 @pytest.mark.parametrize("ended", [True, False])
 def test_a_request_has_at_most_4_kib(size: int, ended: bool, daemon: Running) -> None:
     """With its line's end or without; the boundary itself is allowed."""
-    body = b'{"cmd": "status", "reason": "'
+    body = b'{"cmd": "status", "time": "'
     line = body + b"x" * (size - len(body) - 3) + b'"}\n'
     assert len(line) == size
     with daemon.talk() as t:
@@ -439,7 +478,7 @@ def test_a_request_has_at_most_4_kib(size: int, ended: bool, daemon: Running) ->
         else:
             answer = t.answer()
             assert answer is not None
-            assert answer["ok"] == (size == LINE)
+            assert (answer["ok"], answer.get("kind")) == ((True, None) if size == LINE else (False, "too_long"))
     daemon.assert_well()
 
 
@@ -468,7 +507,7 @@ def test_fifty_connections_at_once_are_all_answered(daemon: Running) -> None:
     served = [a for a in answers if a and a["ok"]]
     refused = [a for a in answers if a and not a["ok"]]
     assert (len(served) + len(refused), len(served) >= 16) == (50, True)
-    assert {a["error"] for a in refused} <= {"too many clients"}
+    assert {(a["kind"], a["error"]) for a in refused} <= {("busy", "too many clients")}
     wait_for(lambda: daemon.ask(cmd="status")["ok"])
     daemon.assert_well()
 
@@ -495,7 +534,7 @@ def test_a_store_that_cannot_be_read_is_an_error_and_not_the_end(own: Running) -
         answer = t.answer()
     (own.state / "away").rename(path)
     assert answer is not None
-    assert (answer["ok"], set(answer)) == (False, {"ok", "error"})
+    assert (answer["ok"], set(answer), answer["kind"]) == (False, {"ok", "kind", "error"}, "unavailable")
     own.assert_well()
 
 
@@ -520,7 +559,8 @@ def test_whatever_is_only_read_or_refused_changes_nothing(own: Running, undistur
 
 
 def test_shutdown_answers_exits_0_and_the_state_resumes(own: Running, undisturbed: Path) -> None:
-    assert own.ask(cmd="shutdown", id="bye") == {"id": "bye", "ok": True, "text": "shutting down"}
+    said = own.ask(cmd="shutdown", id="bye")
+    assert (said["id"], said["ok"], said["text"].startswith("shutting down")) == ("bye", True, True)
     assert own.left() == 0, own.err
     assert (own.last_line()["finished"], own.socket.exists(), "Traceback" in own.err) == (False, False, False)
     finish(own.data, own.state)
@@ -591,6 +631,241 @@ def test_ctl_halts_and_releases(own: Running) -> None:
     own.assert_well()
 
 
+# -- what the daemon alone knows
+
+
+def test_it_tells_its_version_its_settings_and_its_actors(daemon: Running) -> None:
+    version = daemon.ask(cmd="version")
+    assert {k: version[k] for k in ("version", "python")} == {
+        "version": __version__,
+        "python": platform.python_version(),
+    }
+    settings = daemon.ask(cmd="config")
+    config = msgspec.toml.decode(CONFIG, type=Config)
+    assert (settings["hash"], settings["config"]) == (config.hash(), msgspec.json.decode(msgspec.json.encode(config)))
+    actors = {a["actor"]: a for a in daemon.ask(cmd="actors")["actors"]}
+    assert {name: (a["up"], a["restarts"]) for name, a in actors.items()} == dict.fromkeys(
+        ("candles", "control", "door", "feed", "heart", "http", "orders", "recorder", "risk", "strategy"), (True, 0)
+    )
+
+
+def test_it_tells_its_limits_and_what_is_paused(own: Running) -> None:
+    limits = own.ask(cmd="limits")
+    names = ["day loss", "soft drawdown", "hard drawdown", "deployed", "positions"]
+    assert ([x["limit"] for x in limits["limits"]], limits["rung"], limits["paused"]) == (names, "NORMAL", [])
+    assert {x["limit"]: x["most"] for x in limits["limits"]} == dict(zip(names, (0.03, 0.15, 0.2, 0.5, 5), strict=True))
+    assert own.ask(cmd="pause", symbol="AIG")["ok"]
+    assert own.ask(cmd="limits")["paused"] == ["AIG"]
+
+
+def test_metrics_are_the_same_by_the_socket_and_by_http(daemon: Running) -> None:
+    names = [metric_names(daemon.ask(cmd="metrics")["metrics"])]
+    with urllib.request.urlopen(f"{daemon.ask(cmd='status')['http']}/metrics", timeout=PATIENCE) as page:
+        names.append(metric_names(page.read().decode()))
+    assert (names[0] == names[1], len(names[0]) > 30) == (True, True)
+
+
+def metric_names(text: str) -> set[str]:
+    return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+
+
+# -- events
+
+
+def test_events_are_the_journals_rows(daemon: Running) -> None:
+    every = daemon.ask(cmd="events", all=True, n=1000)["events"]
+    kinds = dict(query(daemon.state, "SELECT seq, kind FROM journal"))
+    seqs = [e["seq"] for e in every]
+    assert (seqs == list(range(1, len(seqs) + 1)), len(seqs) > 100) == (True, True)
+    assert [(e["seq"], e["kind"]) for e in every] == [(seq, kinds[seq]) for seq in seqs]
+    told = [e for e in every if e["kind"] not in ("seal", "past")][-20:]
+    newest = daemon.ask(cmd="events")["events"]
+    assert (len(newest), newest[0]["seq"] >= told[0]["seq"]) == (20, True)
+    assert {e["seq"]: e for e in every if e["seq"] in {x["seq"] for x in newest}} == {
+        e["seq"]: e for e in newest if e["seq"] <= seqs[-1]
+    }
+    assert [len(daemon.ask(cmd="events", n=n)["events"]) for n in (1, 7)] == [1, 7]
+    fill = next(e for e in every if e["kind"] == "filled")
+    assert ({"symbol", "price", "qty", "cid"} <= fill.keys(), fill["symbol"] in ("IBM", "AIG")) == (True, True)
+
+
+def followed(t: Talker, until: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    while not told or not until(told[-1]):
+        event = t.answer()
+        assert event is not None
+        told.append(event)
+    return told
+
+
+def test_who_follows_is_told_every_row_once_and_in_order_until_the_daemon_goes(own: Running) -> None:
+    with own.talk() as t:
+        t.send(b'{"cmd": "events", "follow": true, "all": true, "n": 5}')
+        told = followed(t, lambda e: e["kind"] == "seal")
+        for i in range(30):
+            assert own.ask(cmd="pause" if i % 2 else "resume", id=f"f{i}")["ok"]
+        told += followed(t, lambda e: e.get("id") == "f29")
+        own.process.send_signal(signal.SIGTERM)
+        while (event := t.answer()) is not None:
+            told.append(event)
+    assert own.left() == 0
+    first = told[0]["seq"]
+    rows = query(
+        own.state, f"SELECT seq, kind FROM journal WHERE seq BETWEEN {first} AND {told[-1]['seq']} ORDER BY seq"
+    )
+    assert [(e["seq"], e["kind"]) for e in told] == rows
+    assert [e["id"] for e in told if e["kind"] == "commanded"] == [f"f{i}" for i in range(30)]
+
+
+def test_who_follows_and_says_anything_is_listened_to_again(daemon: Running) -> None:
+    with daemon.talk() as t:
+        t.send(b'{"cmd": "events", "follow": true, "n": 1}')
+        assert followed(t, lambda e: True)[0]["seq"] > 0
+        t.send(b"")
+        wait_for(lambda: answered(t))
+
+
+def answered(t: Talker) -> bool:
+    t.send(b'{"cmd": "version"}')
+    while (answer := t.answer()) is not None:
+        if "python" in answer:
+            return True
+    return False
+
+
+def test_as_many_followers_as_there_may_be_and_those_who_ask(own: Running) -> None:
+    """Those who do not read are nobody's trouble, and one too many is told so."""
+    talkers = [own.talk() for _ in range(FOLLOWERS + 1)]
+    try:
+        for t in talkers[:-1]:
+            t.send(b'{"cmd": "events", "follow": true, "all": true, "n": 1}')
+            followed(t, lambda e: True)
+        talkers[-1].send(b'{"cmd": "events", "follow": true}')
+        busy = {"ok": False, "kind": "busy", "error": f"{FOLLOWERS} clients follow events already"}
+        assert talkers[-1].answer() == busy
+        assert own.ask(cmd="pause", id="seen")["ok"]
+        for t in talkers[:20]:  # the others are deaf
+            followed(t, lambda e: e.get("id") == "seen")
+        began = time.monotonic()
+        assert own.ask(cmd="status")["ok"]
+        assert time.monotonic() - began < 5.0
+    finally:
+        for t in talkers:
+            t.__exit__()
+    own.assert_well()
+
+
+def test_who_follows_is_hung_up_on_when_the_daemon_dies_and_finds_the_next_one(own: Running) -> None:
+    with own.talk() as t:
+        t.send(b'{"cmd": "events", "follow": true, "all": true, "n": 1}')
+        followed(t, lambda e: True)
+        own.kill()
+        while t.answer() is not None:
+            pass
+    again = Running(own.data, own.state)
+    try:
+        with again.talk() as t:
+            t.send(b'{"cmd": "events", "follow": true, "all": true}')
+            assert len(followed(t, lambda e: e["kind"] == "seal")) >= 1
+    finally:
+        again.kill()
+
+
+# -- pause, resume, flatten
+
+
+def test_commands_are_durable_when_they_are_answered_and_obeyed_once_by_their_ids(own: Running) -> None:
+    paused = own.ask(cmd="pause", symbol="IBM", id="a", reason="news")
+    assert paused == {"id": "a", "ok": True, "text": "paused: no new entries; exits and stops go on"}
+    own.kill()
+    again = Running(own.data, own.state)
+    try:
+        assert again.ask(cmd="limits")["paused"] == ["IBM"]
+        assert again.ask(cmd="pause", symbol="IBM", id="a", reason="news") == paused
+        assert again.ask(cmd="halt", id="a") == paused  # another command under a known id: the first answer
+        assert again.ask(cmd="status")["rung"] == "NORMAL"
+        assert again.ask(cmd="resume", symbol="IBM", id="b")["text"] == "resumed; rung NORMAL"
+        assert again.ask(cmd="pause", symbol="IBM", id="a") == paused
+        assert again.ask(cmd="limits")["paused"] == []
+        again.stop()
+    finally:
+        again.kill()
+    rows = query(own.state, "SELECT verb, reason, id FROM commands ORDER BY n")
+    assert rows == [("pause", "news", "a"), ("resume", "by the operator", "b")]
+
+
+def test_a_flattened_symbol_is_left_and_stays_so_until_it_is_resumed(own: Running) -> None:
+    assert {p["symbol"] for p in own.ask(cmd="positions")["positions"]} == {"IBM", "AIG"}
+    said = own.ask(cmd="flatten", symbol="IBM", reason="dinner")
+    assert said["text"] == "flattening 1 of 1 symbols; no new entries before resume"
+    wait_for(lambda: {p["symbol"] for p in own.ask(cmd="positions")["positions"]} == {"AIG"})
+    again = own.ask(cmd="flatten", symbol="IBM")
+    assert again["text"] == "flattening 0 of 1 symbols; no new entries before resume"
+    own.kill()
+    finish(own.data, own.state)
+    ((at,),) = query(own.state, "SELECT min(ts) FROM commands")
+    entries = query(own.state, f"SELECT slot, count(*) FROM orders WHERE role = 'entry' AND ts >= {at} GROUP BY slot")
+    assert [slot for slot, _ in entries] == [1]
+    gate = [why for (why,) in query(own.state, f"SELECT judged FROM decisions WHERE slot = 0 AND ts > {at}") if why]
+    assert gate
+    refused = json.loads(ctl("--state", own.state, "signals", "IBM", "1", "--json").out)["signals"][0]
+    assert (refused["action"], "the symbol is paused by the operator" in refused["why"]) == ("refused", True)
+
+
+def test_ctl_pauses_resumes_and_flattens(own: Running) -> None:
+    for words in (("pause", "IBM"), ("resume", "IBM"), ("flatten",), ("resume",), ("pause", "--id", "x")):
+        ran = ctl("--state", own.state, *words)
+        assert (ran.code, ran.err, len(ran.out.splitlines())) == (0, "", 1), words
+    for words in (("pause", "XYZ"), ("flatten", "ibm")):
+        ran = ctl("--state", own.state, *words)
+        assert (ran.code, ran.out, len(ran.err.splitlines())) == (66, "", 1)
+    own.assert_well()
+
+
+def test_an_id_is_good_again_after_a_thousand_others(own: Running) -> None:
+    with own.talk() as t:
+        ids = [*map(str, range(1001)), "0"]
+        answers = []
+        for part in (ids[i : i + 50] for i in range(0, len(ids), 50)):
+            t.send(*(json.dumps({"cmd": "pause", "symbol": "IBM", "id": id}).encode() for id in part))
+            answers += [t.answer() for _ in part]
+    assert [a["id"] for a in answers if a and a["ok"]] == ids
+    own.assert_well()
+
+
+def test_a_shutdown_whose_asker_has_gone_is_obeyed_at_once(own: Running) -> None:
+    """And not by the next one who asks for something else. While it is stopped it cannot answer before they go."""
+    own.process.send_signal(signal.SIGSTOP)
+    with own.talk() as t:
+        t.send(b'{"cmd": "shutdown"}')
+    own.process.send_signal(signal.SIGCONT)
+    assert own.process.wait(5.0) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_is_answered_with_a_kind_and_the_daemon_lives_on(seed: int, daemon: Running) -> None:
+    chance = random.Random(seed)
+    commands = ["status", "pause", "events", "why", "release", "trades", "orders", "x", "halt ", ""]
+    values: list[Any] = [
+        "IBM", "", None, True, -1, 0, 10**18, 10**40, 1e308, 1.5, [], {}, "\x00", "x" * 300, ["IBM"], {"a": 1}, "day",
+    ]  # fmt: skip
+    names = ["symbol", "time", "n", "period", "all", "trip", "id", "please", "cmd"]
+    with daemon.talk() as t:
+        for _ in range(300):
+            request = {"cmd": chance.choice(commands), **{k: chance.choice(values) for k in chance.sample(names, 2)}}
+            line = bytearray(json.dumps(request).encode())
+            for _ in range(chance.choice([0, 0, 1, 5])):
+                line[chance.randrange(len(line))] = chance.choice([*range(1, 10), *range(11, 256)])
+            if not line.strip() or b"pause" in line or b"follow" in line:
+                continue
+            t.send(bytes(line))
+            answer = t.answer()
+            assert answer is not None, line
+            kinds = {"bad_request", "unknown_command", "not_found", "refused"}
+            assert answer["ok"] or answer["kind"] in kinds, (line, answer)
+    daemon.assert_well()
+
+
 # -- ctl
 
 
@@ -605,7 +880,8 @@ def test_ctl_reads_the_same_from_the_daemon_and_from_the_store(own: Running) -> 
         assert ctl("--state", own.state, *line) == shown[line]
     status = json.loads(ctl("--state", own.state, "status", "--json").out)
     assert (status["running"], "pid" in status) == (False, False)
-    assert {*status} == {*json.loads(asked[("status",)].out)} - {"pid"}
+    living = {"pid", "state", "uptime_seconds", "feed_age_seconds", "http"}
+    assert {*status} == {*json.loads(asked[("status",)].out)} - living
     positions = json.loads(ctl("--state", own.state, "positions", "--json").out)["positions"]
     assert {p["symbol"]: p["qty"] for p in positions} == {
         ("IBM", "AIG")[slot]: qty for slot, qty in query(own.state, "SELECT slot, qty FROM positions")
@@ -806,7 +1082,7 @@ def test_another_user_is_refused_by_the_socket_and_then_by_the_daemon(own: Runni
     assert as_nobody(CLIENT, str(own.socket)).stdout == "PermissionError\n"
     opened(own.socket)
     answer = as_nobody(CLIENT, str(own.socket))
-    assert json.loads(answer.stdout) == {"ok": False, "error": f"refused uid {NOBODY}"}
+    assert json.loads(answer.stdout) == {"ok": False, "kind": "stranger", "error": f"refused uid {NOBODY}"}
     own.assert_well()
     for command in ("halt", "status", "shutdown"):
         ran = as_nobody(CTL, "ctl", "--state", str(own.state), command)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -111,6 +113,8 @@ def _run(args: argparse.Namespace) -> int:
     from fluxhero.service import Service
 
     logs.configure()
+    for number in (signal.SIGTERM, signal.SIGINT):  # until it listens itself there is nothing that could not be cut off
+        signal.signal(number, lambda *_: os._exit(OK))
 
     def run() -> None:
         config = load(args.config) if args.config else Config()

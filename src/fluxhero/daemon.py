@@ -78,7 +78,7 @@ async def _life(d: Daemon, safe: str) -> None:
         children = [
             Child("recorder", recorder, at_recorder, ports, backlog, durable, house.witness),
             Child("orders", orders, at_orders, to_orders, *after_orders, mind.desk, broker, clock, mind.wakes),
-            Child("risk", risk, at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, tape),
+            Child("risk", risk, at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, tape, mind.last),
         ]
         if not safe:
             boxes |= {"strategy": at_strategy, "candles": at_candles}

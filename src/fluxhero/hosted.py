@@ -22,7 +22,7 @@ from fluxhero.kernel.warm import warm
 from fluxhero.outset import STRATEGIES, Outset
 from fluxhero.ports import Ports
 from fluxhero.runtime.listen import local, unix
-from fluxhero.runtime.supervise import GaveUp
+from fluxhero.runtime.supervise import GaveUp, lone
 from fluxhero.store.sqlite import StoreError
 
 log = structlog.get_logger()
@@ -65,8 +65,8 @@ async def hosted(h: Hosting, ports: Ports) -> bool:
                     nursery.start_soon(_timeout, h.seconds, leaving)
                 await run(daemon)
                 nursery.cancel_scope.cancel()
-        except* (GaveUp, StoreError) as group:
-            raise group.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            raise lone(group, GaveUp, StoreError) from None
     return not leaving.is_set()
 
 

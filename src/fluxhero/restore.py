@@ -28,6 +28,7 @@ class Minds:
     """The pure objects of one life."""
 
     tape: int
+    last: Nanos  # the journal's newest time
     wakes: Nanos  # when the market is next open, seen from the end of the former life
     candles: Candles
     strategy: Strategy
@@ -55,7 +56,15 @@ def begun(o: Outset, ports: Ports, safe: bool = False) -> Minds:
         candles.sealed(sealed)
     wakes = _opens(left.last) if left.last else Nanos(0)
     strategy, desk = _strategy(o, left, ports), _desk(o, left)
-    return Minds(tape=left.tape, wakes=wakes, candles=candles, strategy=strategy, risk=watch, desk=desk)
+    return Minds(
+        tape=left.tape,
+        last=max(left.last, o.begins),
+        wakes=wakes,
+        candles=candles,
+        strategy=strategy,
+        risk=watch,
+        desk=desk,
+    )
 
 
 def _opens(ts: Nanos) -> Nanos:

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 import structlog
@@ -81,7 +82,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         log.info(f"ready: synthetic market of {', '.join(m.symbols)}, {speed}; paper account, nothing is real")
         log.info(f"metrics: {serves}/metrics, also /livez and /readyz")
         if not journaled():
-            at = f"--state {self.directory}" if self.socket.parent == self.directory else f"--socket {self.socket}"
+            beside = self.socket.parent == self.directory
+            at = f"--state {quote(str(self.directory))}" if beside else f"--socket {quote(str(self.socket))}"
             log.info(f"look:    fluxhero ctl {at} watch    (or status, positions, why {m.symbols[0]}, halt)")
             log.info("stop:    Ctrl-C; started again it goes on where it was")
 

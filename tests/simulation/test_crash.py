@@ -1,6 +1,8 @@
 """An actor that crashes: all begin anew from the journal, and the market cannot tell."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,6 @@ import msgspec
 import pytest
 
 from fluxhero.kernel.think import build
-from fluxhero.runtime.supervise import GaveUp
 from tests.market import FIRST, write_bars, write_ticks
 from tests.simulation.world import Trace, scenario, simulate
 
@@ -46,17 +47,23 @@ def test_crashes_of_the_strategy_do_not_show(
     whole = simulate(scenario(tmp_path, tmp_path / "whole", symbols), 0)
     assert len(whole.fills) >= 4
     flaky = Flaky(build, {1, 80, 96, 97})
-    monkeypatch.setattr("fluxhero.replay.build", flaky)
+    monkeypatch.setattr("fluxhero.outset.build", flaky)
     crashed = simulate(scenario(tmp_path, tmp_path / "crashed", symbols), 0)
     assert flaky.calls > 97
     assert ended(crashed) == ended(whole)
 
 
-def test_too_many_crashes_give_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strategy_that_always_crashes_stays_down_and_the_tape_is_seen_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_bars(tmp_path, "CCC", 0, last=FIRST, minutes=30)
-    monkeypatch.setattr("fluxhero.replay.build", Flaky(build, set(range(100))))
-    with pytest.RaisesGroup(pytest.RaisesExc(GaveUp, match="more often than 5 times in 60 s")):
-        simulate(scenario(tmp_path, tmp_path / "state", ("CCC",)), 0)
+    flaky = Flaky(build, set(range(100)))
+    monkeypatch.setattr("fluxhero.outset.build", flaky)
+    trace = simulate(scenario(tmp_path, tmp_path / "state", ("CCC",)), 0)
+    assert (flaky.calls, trace.orders, trace.fills, trace.positions) == (6, (), (), ())
+    with closing(sqlite3.connect(tmp_path / "state" / "fluxhero.sqlite")) as db:
+        assert db.execute("SELECT position FROM cursors WHERE name = 'tape'").fetchall() == [(30,)]
+    assert "going on without those who only seek entries" in "".join(capsys.readouterr())
 
 
 def test_messages_are_frozen() -> None:

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 LINE = 4096  # bytes
 IDLE = 30.0  # s of host time a client may be silent
-CLIENTS = 64
+CLIENTS, FOLLOWERS = 64, 32
 PATIENCE = 10.0  # s of host time until a command must have been dealt with
 PARTING = 3.0  # s of host time for what is done before we go
 GLANCE = 0.25  # s of host time between looks at the journal for those who follow it
@@ -83,6 +83,7 @@ class Controller:
         self._directory, self._symbols, self._told, self._wire = directory, symbols, told, wire
         self._host, self._leaving, self._counted = host, leaving, counted
         self.known = sorted({*READS, *told, *Verb, "events", "shutdown"})
+        self.followers = trio.CapacityLimiter(FOLLOWERS)
         self._stopping = False
 
     def leave(self) -> None:
@@ -262,12 +263,17 @@ async def _reply(stream: trio.SocketStream, controller: Controller, line: bytes)
     if followed is not None:
         await _stream(stream, controller, followed)
         return
-    await _send(stream, await controller.answer(line))
-    controller.leave()
+    try:
+        await _send(stream, await controller.answer(line))
+    finally:
+        controller.leave()  # though whoever asked has gone
 
 
 async def _stream(stream: trio.SocketStream, controller: Controller, r: Request) -> None:
-    """Events until they hang up, or say anything."""
+    """Events until they hang up, or say anything. Who follows takes no seat from who commands."""
+    if controller.followers.available_tokens < 1:
+        await _send(stream, _error("busy", f"{FOLLOWERS} clients follow events already"))
+        return
 
     async def send(event: Answer) -> None:
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -280,7 +286,7 @@ async def _stream(stream: trio.SocketStream, controller: Controller, r: Request)
             await stream.receive_some(1)
         nursery.cancel_scope.cancel()
 
-    async with trio.open_nursery() as nursery:
+    async with controller.followers, trio.open_nursery() as nursery:
         nursery.start_soon(gone)
         await controller.follow(r, send)
         nursery.cancel_scope.cancel()

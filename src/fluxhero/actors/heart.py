@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
+import trio
 
 from fluxhero.ports import Host, Notify
 from fluxhero.runtime.channels import Traffic
@@ -20,7 +21,10 @@ async def heart(
     late: Callable[[float], None],
 ) -> None:  # fmt: skip
     """`ready`: every actor has begun; `late`: by how much a beat was."""
-    await traffic.settled.wait()
+    while not traffic.settled.is_set():
+        vitals.look(host.now())
+        with trio.move_on_after(BEAT):
+            await traffic.settled.wait()
     vitals.ready = True
     ready()
     pinged = complained = float("-inf")

@@ -5,22 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from fluxhero.core.risk import Risk, Ruling
-from fluxhero.messages import Booked, Command, Leave, Note, Quote, Sealed, Signals, State
+from fluxhero.messages import Booked, Command, Leave, Nanos, Note, Quote, Sealed, Signals, State
 from fluxhero.ports import Clock
 from fluxhero.runtime.channels import Ask, Inbox, Outbox
 
 
 async def risk(
     inbox: Inbox[Any], strategy: Outbox[Any], orders: Outbox[Any],
-    recorder: Outbox[Any], watch: Risk, clock: Clock, resume: int,
+    recorder: Outbox[Any], watch: Risk, clock: Clock, resume: int, last: Nanos,
 ) -> None:  # fmt: skip
-    """Quotes before tape event `resume` were judged in a former life."""
+    """Quotes before tape event `resume` were judged in a former life; `last`: its newest time, which no command of
+    ours may bear less than, though the clock has not come there again.
+    """
+
+    def now() -> Nanos:
+        return max(clock.now(), last)
 
     async def rule(ruling: Ruling) -> None:
         await recorder.send(Note(rows=tuple(ruling.rows), state=State(name="account", blob=watch.account.tobytes())))
         if ruling.granted is not None:
             await orders.send(ruling.granted)
 
+    if watch.safe:
+        await rule(watch.leave(now()))
     async for m in inbox:
         match m:
             case Quote():
@@ -39,9 +46,9 @@ async def risk(
                     await rule(ruling)
                 await orders.send(granted)
             case Ask(question=Command() as command):
-                outcome, ruling = watch.command(command, clock.now())
+                outcome, ruling = watch.command(command, now())
                 await rule(ruling)
                 m.answer(outcome)
             case Ask(question=Leave()):
-                await rule(watch.leave(clock.now()))
+                await rule(watch.leave(now()))
                 m.answer(None)

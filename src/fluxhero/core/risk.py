@@ -71,7 +71,7 @@ class Risk:
         self.account, self._params, self._calendar = account, params, calendar
         self.book = Booked(cash=Micros(int(account["equity"][0])), held=(), entering=(), grants=0)
         self.paused, self._answered = set(paused), dict(answered or {})
-        self._floor = Rung.SAFE if safe else Rung.NORMAL
+        self.safe, self._floor = safe, Rung.SAFE if safe else Rung.NORMAL
         self.rung = self._floor
         self._quoted = model is Model.QUOTE
         self._auto = auto_release

@@ -18,30 +18,21 @@ class Traffic:
     def __init__(self) -> None:
         self.settled = trio.Event()  # every actor has begun
         self._count = 0
-        self._waiting: trio.lowlevel.Task | None = None
+        self._waiting = trio.lowlevel.ParkingLot()
 
     def sent(self) -> None:
         self._count += 1
 
     def done(self) -> None:
         self._count -= 1
-        if self._count:
-            return
-        self.settled.set()
-        if self._waiting is not None:
-            task, self._waiting = self._waiting, None
-            trio.lowlevel.reschedule(task)
+        if self._count == 0:
+            self.settled.set()
+            self._waiting.unpark_all()
 
     async def quiet(self) -> None:
-        """Until every message sent, and every one sent because of it, has been dealt with. For one task at a time."""
+        """Until every message sent, and every one sent because of it, has been dealt with."""
         while self._count:
-            self._waiting = trio.lowlevel.current_task()
-
-            def abort(_: object) -> trio.lowlevel.Abort:
-                self._waiting = None
-                return trio.lowlevel.Abort.SUCCEEDED
-
-            await trio.lowlevel.wait_task_rescheduled(abort)
+            await self._waiting.park()
 
 
 class Outbox(Generic[M]):

@@ -58,11 +58,18 @@ async def family(children: list[Child]) -> None:
         async with trio.open_nursery() as nursery:
             for child in children:
                 nursery.start_soon(_live, child, nursery.cancel_scope.cancel, name=child.name)
-    except* Crashed as group:
-        first: BaseException = group
+    except BaseExceptionGroup as group:  # not except*: before Python 3.11.4 it would wrap what we raise
+        error = lone(group, Crashed)
+        raise error from error.__cause__
+
+
+def lone(group: BaseExceptionGroup[BaseException], *kinds: type[BaseException]) -> BaseException:
+    """The first of a group of these kinds, its cause kept; the group itself where there are others."""
+    first: BaseException = group
+    if group.split(kinds)[1] is None:
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
-        raise first from first.__cause__
+    return first
 
 
 async def supervise(

@@ -80,7 +80,7 @@ def project(seq: int, row: j.Row) -> Iterator[Statement]:
             sql = 'UPDATE trips SET released = ?, "by" = ?, reason = ? WHERE trip = ? AND released IS NULL'
             yield sql, (row.ts, row.by, row.reason, row.trip)
         case j.Commanded():
-            sql = "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?)"
+            sql = "INSERT OR REPLACE INTO commands VALUES (?, ?, ?, ?, ?, ?)"
             yield sql, (seq, row.ts, row.verb, row.reason, row.id, row.text)
             yield from (_paused(slot, row) for slot in row.slots)
         case j.Closed():
