@@ -1,6 +1,7 @@
 """For tests of what reads a state: a state that a real replay left, and a stand-in for a daemon."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -55,10 +56,15 @@ def fluxhero(*words: object) -> list[str]:
     return [sys.executable, "-m", "fluxhero", "ctl", *map(str, words)]
 
 
+def _heeding() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs are born deaf to it
+
+
 @contextmanager
 def running(*words: object, **how: Any) -> Iterator["subprocess.Popen[bytes]"]:
-    """`fluxhero ctl` in a process of its own, which does not outlive the test."""
-    with subprocess.Popen(fluxhero(*words), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **how) as process:
+    """`fluxhero ctl` in a process of its own, which does not outlive the test and heeds Ctrl-C, though we may not."""
+    pipes = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, **how}
+    with subprocess.Popen(fluxhero(*words), preexec_fn=_heeding, **pipes) as process:
         try:
             yield process
         finally:

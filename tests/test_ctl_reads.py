@@ -45,6 +45,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # -- what is asked
 
 ASKED: dict[str, Answer] = {
+    "shutdown": {"cmd": "shutdown"},
     "status": {"cmd": "status"},
     "account": {"cmd": "account"},
     "positions": {"cmd": "positions"},
@@ -81,7 +82,6 @@ ASKED: dict[str, Answer] = {
     "resume IBM": {"cmd": "resume", "symbol": "IBM"},
     "flatten IBM --reason news": {"cmd": "flatten", "symbol": "IBM", "reason": "news"},
     "flatten --id a4": {"cmd": "flatten", "id": "a4"},
-    "shutdown --id a5": {"cmd": "shutdown", "id": "a5"},
 }
 
 

@@ -17,14 +17,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fluxhero.config import parse
 from fluxhero.core import journal as j
-from fluxhero.core.explain import GATE_NAMES
+from fluxhero.core.explain import GATE_NAMES, OUTCOMES
 from fluxhero.gauges import READINGS
 from fluxhero.kernel import codes
 from fluxhero.messages import Quality, Role, Says
 from fluxhero.metrics import Metrics
 from fluxhero.operate.line import Line, Unanswered
 from fluxhero.store.queries import Reader
-from fluxhero.tally import OUTCOMES, Tally
+from fluxhero.tally import Tally
 
 PATIENCE = 120.0  # s, for what another process must do; the first start on a machine compiles
 CONFIG = """

@@ -110,17 +110,18 @@ def _duration(text: str) -> float:
 def _run(args: argparse.Namespace) -> int:
     from fluxhero import logs
     from fluxhero.config import Config, load
+    from fluxhero.hosted import endings
     from fluxhero.service import Service
 
     logs.configure()
-    for number in (signal.SIGTERM, signal.SIGINT):  # until it listens itself there is nothing that could not be cut off
+    for number in endings():  # until it listens itself there is nothing that could not be cut off
         signal.signal(number, lambda *_: os._exit(OK))
 
-    def run() -> None:
+    def run() -> int:
         config = load(args.config) if args.config else Config()
         directory = args.state or places.state()
         service = Service(config=config, directory=directory, socket=places.socket(args.state), seconds=args.seconds)
-        service.main()
+        return NO_INPUT if service.main() else OK
 
     return _guarded(run)
 
@@ -159,7 +160,7 @@ def _verify(args: argparse.Namespace) -> int:
     return _guarded(run)
 
 
-def _guarded(run: Callable[[], None]) -> int:
+def _guarded(run: Callable[[], int | None]) -> int:
     """What a command came to as an exit code, its failure in one line."""
     from fluxhero.config import ConfigError
     from fluxhero.runtime.listen import Unlistenable
@@ -167,14 +168,13 @@ def _guarded(run: Callable[[], None]) -> int:
     from fluxhero.store.sqlite import Busy, OtherState, StoreError
 
     try:
-        run()
+        return run() or OK
     except (ConfigError, OtherState, Unlistenable) as e:
         return _fail(e, CONFIG)
     except Busy as e:
         return _fail(e, BUSY)
     except (StoreError, GaveUp) as e:
         return _fail(e, GAVE_UP)
-    return OK
 
 
 def _replay(args: argparse.Namespace) -> int:

@@ -51,7 +51,7 @@ async def _life(d: Daemon, safe: str) -> None:
     """`safe`: why the seekers stay down, if they do; the market goes on without them."""
     ports, house, world = d.ports, d.house, d.ports.world()
     try:
-        mind = begun(d.outset, ports, bool(safe))
+        mind = begun(d.outset, ports, safe)
         traffic = Traffic()
         to_candles, at_candles = nowhere() if safe else box(FORWARD, traffic)
         to_strategy, at_strategy = nowhere() if safe else box(BACK, traffic)
@@ -59,12 +59,13 @@ async def _life(d: Daemon, safe: str) -> None:
         to_orders, at_orders = box(BACK, traffic)
         to_recorder, at_recorder = box(FORWARD, traffic)
         boxes = {"recorder": at_recorder, "orders": at_orders, "risk": at_risk}
-        backlog, wire = Backlog(ports.host), Wire(world, traffic, to_risk, to_recorder)
+        backlog = Backlog(ports.host)
 
         async def flush() -> None:
             world.flush()
             await ask(to_recorder, Commit())
 
+        wire = Wire(world, traffic, to_risk, flush)
         source = world.source(traffic, mind.tape, backlog.due, flush)
 
         async def reads() -> None:

@@ -70,8 +70,14 @@ async def hosted(h: Hosting, ports: Ports) -> bool:
     return not leaving.is_set()
 
 
+def endings() -> list[signal.Signals]:
+    """Signals that tell us to go; a terminal's hang-up too, unless we were started to outlive it."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([] if ignored else [signal.SIGHUP])]
+
+
 async def _signals(leaving: trio.Event) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+    with trio.open_signal_receiver(*endings()) as received:
         async for number in received:
             log.info("leaving", signal=signal.Signals(number).name)
             leaving.set()

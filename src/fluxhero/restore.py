@@ -9,7 +9,7 @@ import numpy as np
 from fluxhero.actors.strategy import Strategy
 from fluxhero.core import journal
 from fluxhero.core.book import Book
-from fluxhero.core.calendar import nyse
+from fluxhero.core.calendar import CalendarEnd, nyse
 from fluxhero.core.candles import KEEP, Candles
 from fluxhero.core.orders import Desk
 from fluxhero.core.risk import Risk, account
@@ -36,8 +36,8 @@ class Minds:
     desk: Desk
 
 
-def begun(o: Outset, ports: Ports, safe: bool = False) -> Minds:
-    """The first life of an account opens it; `safe`: nobody will think."""
+def begun(o: Outset, ports: Ports, safe: str = "") -> Minds:
+    """The first life of an account opens it; `safe`: why nobody will think, if so."""
     left: Restored = ports.store.restore(KEEP)
     if left.opened is None:
         past, kernel = _warmed(o)
@@ -45,10 +45,20 @@ def begun(o: Outset, ports: Ports, safe: bool = False) -> Minds:
         left = ports.store.restore(KEEP)
     elif left.settings != o.settings:
         ports.store.commit([journal.Settings(ts=left.last, hash=o.settings)], (), left.tape, 0)
+    if safe and not left.blind:
+        ports.store.commit([journal.Blind(ts=left.last, why=safe)], (), left.tape, 0)
     sealed_until = left.seals[-1].ts if left.seals else Nanos(0)
     candles = Candles(len(o.symbols), nyse(), sealed_until, o.begins)
     watch = Risk(
-        _account(left), o.params, len(o.symbols), o.model, nyse(), o.auto_release, left.paused, left.answered, safe
+        _account(left),
+        o.params,
+        len(o.symbols),
+        o.model,
+        nyse(),
+        o.auto_release,
+        left.paused,
+        left.answered,
+        bool(safe),
     )
     watch.on_marks(left.marks)
     for seal in left.seals:
@@ -68,7 +78,11 @@ def begun(o: Outset, ports: Ports, safe: bool = False) -> Minds:
 
 
 def _opens(ts: Nanos) -> Nanos:
-    return max(ts, nyse().next(ts).open)
+    """When the market is next open; after the calendar's last session, never again: there is nothing to wait for."""
+    try:
+        return max(ts, nyse().next(ts).open)
+    except CalendarEnd:
+        return ts
 
 
 def _genesis(o: Outset, ports: Ports) -> list[journal.Row]:
@@ -110,10 +124,20 @@ def _strategy(o: Outset, left: Restored, ports: Ports) -> Strategy:
     if "kernel" in left.states:
         rows[:] = np.frombuffer(left.states["kernel"].blob, rows.dtype)
         seen = left.states["kernel"].count
+    if left.blind:
+        rows = _unwarmed(o, rows)
     mind = Strategy(rows, o.params, o.think, seen)
     for traded in ports.store.fills_after(seen):
         mind.traded(traded)
     return mind
+
+
+def _unwarmed(o: Outset, rows: Array) -> Array:
+    """After bars that nobody saw the indicators begin anew; what is held, and what is suspect, stays so."""
+    fresh = o.rows()
+    for name in ("trade", "session"):
+        fresh[name] = rows[name]
+    return fresh
 
 
 def _desk(o: Outset, left: Restored) -> Desk:

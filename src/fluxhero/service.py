@@ -39,8 +39,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     socket: Path
     seconds: float | None = None  # of host time, after which it goes
 
-    def main(self) -> None:
-        """Until somebody wants it to go, or the calendar ends."""
+    def main(self) -> bool:
+        """Until somebody wants it to go. True when it is the market that has ended."""
         with SQLiteStore(self.directory) as store:
             market, host = self.market(), HostClock()
             of = self.outset(market)
@@ -53,8 +53,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
                 config=self.config, outset=of, socket=self.socket, port=self.config.metrics.port, parting=True,
                 narrator=narrator.rows, opened=self._opened, seconds=self.seconds,
             )  # fmt: skip
-            if trio.run(hosted, hosting, ports):
+            ended = trio.run(hosted, hosting, ports)
+            if ended:
                 log.warning("the synthetic market has come to the end of the calendar", last=str(nyse().last))
+            return ended
 
     def market(self) -> Market:
         m = self.config.market

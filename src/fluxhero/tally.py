@@ -7,17 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 
 from fluxhero.core import journal as j
-from fluxhero.core.explain import GATE_NAMES, MODES, sentence, when
+from fluxhero.core.explain import GATE_NAMES, MODES, OUTCOMES, sentence, when
 from fluxhero.kernel import codes
 from fluxhero.messages import Cid, Nanos, Quality, Role, Says
 from fluxhero.metrics import Metrics
 
 log = structlog.get_logger()
 
-OUTCOMES = {
-    codes.HOLD: "hold", codes.WARMUP: "warmup", codes.FLAT: "flat", codes.ENTER: "enter", codes.EXIT: "exit",
-    codes.REFUSED: "refused", codes.SUSPECT: "suspect",
-}  # fmt: skip
 REMEMBERED = 1000  # orders whose decision we still know
 
 

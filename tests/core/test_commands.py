@@ -39,7 +39,7 @@ NIGHT = Nanos(DAY.close + 150 * MINUTE)
 PAUSED = "paused: no new entries; exits and stops go on"
 
 
-def risk(safe: bool = False, paused: tuple[int, ...] = (), answered: dict[str, str] | None = None) -> Risk:
+def risk(safe: bool = False, paused: tuple[int, ...] = (), answered: tuple[journal.Commanded, ...] = ()) -> Risk:
     return Risk(account(CASH), parameters(Config(), Model.BAR), N, Model.BAR, nyse(), True, paused, answered, safe)
 
 
@@ -215,17 +215,24 @@ def test_the_same_id_again_has_the_same_answer_and_no_effect(c: Command) -> None
 
 
 @pytest.mark.parametrize("other", VERBS, ids=[c.verb.value for c in VERBS])
-def test_another_command_under_the_same_id_has_the_first_answer_and_no_effect(other: Command) -> None:
+def test_another_command_under_the_same_id_is_refused_unless_it_halts(other: Command) -> None:
     watch = risk()
     watch.command(command(Verb.PAUSE, 2, id="x"), NOON)
-    assert watch.command(other, NOON) == (Outcome(ok=True, text=PAUSED), Ruling([]))
-    assert (watch.paused, watch.rung) == ({2}, Rung.NORMAL)
+    outcome, ruling = watch.command(other, NOON)
+    if other.verb is Verb.HALT:
+        assert (outcome.ok, watch.rung) == (True, Rung.HALTED)
+        assert [row.id for row in ruling.rows if isinstance(row, journal.Commanded)] == [""]
+    else:
+        refused = Outcome(ok=False, text="id x was another command, a pause; nothing done")
+        assert (outcome, ruling) == (refused, Ruling([]))
+        assert (watch.paused, watch.rung) == ({2}, Rung.NORMAL)
 
 
 def test_ids_of_a_former_life_are_known() -> None:
-    watch = risk(answered={"x": "once upon a time"})
-    assert watch.command(command(Verb.HALT, id="x"), NOON) == (Outcome(ok=True, text="once upon a time"), Ruling([]))
-    assert watch.rung is Rung.NORMAL
+    c = command(Verb.PAUSE, 1, id="x")
+    watch = risk(answered=(row(c, NOON, "once upon a time"),))
+    assert watch.command(c, NOON) == (Outcome(ok=True, text="once upon a time"), Ruling([]))
+    assert watch.paused == set()
 
 
 def test_without_an_id_everything_is_obeyed_each_time() -> None:

@@ -62,6 +62,7 @@ ROWS: list[j.Row] = [
     j.Tripped(ts=T, trip="day_loss", cause="day loss", equity=Micros(9), value=0.031, limit=0.03),
     j.Released(ts=T, trip="day_loss", by="script", reason="a new session"),
     j.Past(ts=T, bars=(j.BarRow(0, Nanos(T - 60), 1.5, 2.5, 0.5, 2.0, 1e3, 1, 0),)),
+    j.Blind(ts=T, why="actor strategy crashed"),
     j.Commanded(ts=T, verb=Verb.PAUSE, slots=(0, 2), trip="", reason="news", id="7", text="paused"),
 ]  # fmt: skip
 

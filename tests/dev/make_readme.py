@@ -23,6 +23,7 @@ def commands() -> str:
         usage = of_ctl.choices[choice.dest].format_usage().split(" COMMAND ... ")[-1]
         words = re.sub(r"\[-h\] |\[-h\]", "", " ".join(usage.split()))
         words = words[words.index(choice.dest) :].strip().replace("|", "\\|")
+        words = words.replace("[[N] [SYM] ...]", "[N] [SYM]")  # argparse cannot say it
         rows.append(f"| `{words}` | {choice.help} |")
     return "\n".join(["| command | |", "|---|---|", *rows])
 

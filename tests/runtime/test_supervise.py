@@ -147,7 +147,7 @@ async def test_after_a_crash_all_actors_are_begun_anew(autojump_clock: trio.test
 async def test_five_crashes_in_a_minute_are_borne_and_the_sixth_is_not(autojump_clock: trio.testing.MockClock) -> None:
     borne, too_many = Lives(*[1] * 5), Lives(*[1] * 6)
     await supervise(borne)
-    with pytest.raises(GaveUp, match=r"^actor worker crashed, more often than 5 times in 60 s$") as gave_up:
+    with pytest.raises(GaveUp, match=r"^actor worker crashed, more often than 5 times in 60 s: ") as gave_up:
         await supervise(too_many)
     assert (borne.begun, too_many.begun, type(gave_up.value.__cause__)) == (6, 6, Crashed)
 
@@ -188,7 +188,7 @@ class Told:
         await supervise(self, expendable=("feed", "strategy"), crashed=self.crashes.append)
 
 
-WHY = "actor strategy crashed, more often than 5 times in 60 s"
+WHY = "actor strategy crashed, more often than 5 times in 60 s: ZeroDivisionError: on purpose"
 
 
 async def test_too_many_crashes_the_last_of_a_seeker_and_lives_go_on_without_them(
@@ -202,7 +202,7 @@ async def test_too_many_crashes_the_last_of_a_seeker_and_lives_go_on_without_the
 
 async def test_too_many_crashes_the_last_of_another_is_giving_up(autojump_clock: trio.testing.MockClock) -> None:
     lives = Told("feed", "feed", "feed", "feed", "feed", "orders")
-    with pytest.raises(GaveUp, match=r"^actor orders crashed, more often than 5 times in 60 s$"):
+    with pytest.raises(GaveUp, match=r"^actor orders crashed, more often than 5 times in 60 s: "):
         await lives.supervised()
     assert lives.told == [""] * 6
 

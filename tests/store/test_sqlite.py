@@ -155,7 +155,7 @@ def test_a_new_state_is_empty(tmp_path: Path) -> None:
     assert restored(tmp_path, 0) == Restored(
         opened=None, last=Nanos(0), settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0,
         fills=0, tape=0,
-        updates=0, states={}, marks={}, seals=[], paused=[], answered={},
+        updates=0, states={}, marks={}, seals=[], paused=[], answered=[], blind=False,
     )  # fmt: skip
 
 
@@ -178,7 +178,8 @@ def test_an_open_order_its_position_and_its_aim_come_back(tmp_path: Path) -> Non
         marks=left.marks,
         seals=[seal(1)],
         paused=[],
-        answered={},
+        answered=[],
+        blind=False,
     )
 
 

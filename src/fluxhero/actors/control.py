@@ -15,7 +15,7 @@ import structlog
 import trio
 from msgspec import Meta
 
-from fluxhero.messages import Command, Commit, Leave, Outcome, Verb
+from fluxhero.messages import Command, Leave, Outcome, Verb
 from fluxhero.ports import Host, World
 from fluxhero.runtime.channels import Outbox, Traffic, ask
 from fluxhero.store.events import events
@@ -52,14 +52,14 @@ class Refused(Exception):
 class Wire:
     """The way of a command: between turns, and answered when all that it caused is on the disk."""
 
-    def __init__(self, world: World, traffic: Traffic, risk: Outbox[Any], recorder: Outbox[Any]) -> None:
-        self._world, self._traffic, self._risk, self._recorder = world, traffic, risk, recorder
+    def __init__(self, world: World, traffic: Traffic, risk: Outbox[Any], flush: Callable[[], Awaitable[None]]) -> None:
+        self._world, self._traffic, self._risk, self._flush = world, traffic, risk, flush
 
     async def __call__(self, command: Command | Leave) -> Any:
         async with self._world.turn():
             outcome = await ask(self._risk, command)
             await self._traffic.quiet()
-            await ask(self._recorder, Commit())
+            await self._flush()
         return outcome
 
 
@@ -157,7 +157,7 @@ class Controller:
             outcome = await self._wire(command)
         if outcome is None:
             text = f"no answer within {PATIENCE:.0f} s, it may yet act: look at status, and ask again with the same id"
-            raise Refused("unavailable", text)
+            raise Refused("busy", text)
         if not outcome.ok:
             raise Refused("refused", outcome.text)
         return {"ok": True, "text": outcome.text}
@@ -244,9 +244,9 @@ async def _converse(stream: trio.SocketStream, controller: Controller) -> None:
     while True:
         with trio.move_on_after(IDLE) as idle:
             chunk = await stream.receive_some(LINE)
-        if idle.cancelled_caught or not chunk:
+        if idle.cancelled_caught:
             return
-        buffer += chunk
+        buffer += chunk or (b"\n" if buffer else b"")  # a last line may lack its end
         while (end := buffer.find(b"\n")) >= 0:
             line, buffer = bytes(buffer[:end]), buffer[end + 1 :]
             if end >= LINE:
@@ -255,6 +255,8 @@ async def _converse(stream: trio.SocketStream, controller: Controller) -> None:
                 await _reply(stream, controller, line)
         if max(len(buffer), len(line) + 1) > LINE:
             await _send(stream, _error("too_long", f"a request has at most {LINE} bytes"))
+            return
+        if not chunk:
             return
 
 

@@ -33,6 +33,10 @@ GATES = {
 }
 
 
+OUTCOMES = {
+    codes.HOLD: "hold", codes.WARMUP: "warmup", codes.FLAT: "flat", codes.ENTER: "enter", codes.EXIT: "exit",
+    codes.REFUSED: "refused", codes.SUSPECT: "suspect",
+}  # fmt: skip
 GATE_NAMES = {codes.OPEN: "open"} | {
     getattr(codes, name.upper()): name
     for name in ("hours", "gap", "rung", "busy", "fresh", "stop", "slots", "size", "paused")

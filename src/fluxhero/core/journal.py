@@ -151,6 +151,12 @@ class Filled(Row, frozen=True, kw_only=True):
     cash: Micros
 
 
+class Blind(Row, frozen=True, kw_only=True):
+    """From here to the next seal nobody watched the market: its bars are not known."""
+
+    why: str
+
+
 class Closed(Row, frozen=True, kw_only=True):
     """A round trip."""
 
@@ -200,7 +206,7 @@ class Commanded(Row, frozen=True, kw_only=True):
 
 Any = (
     Opened | Settings | Seal | Decided | Judged | Factors | Intent | Canceling | Aim | Evidence | Filled | Closed
-    | Odd | Tripped | Released | Past | Commanded
+    | Odd | Tripped | Released | Past | Commanded | Blind
 )  # fmt: skip
 
 R = TypeVar("R", bound=Row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -65,12 +65,12 @@ def _session(sealed: Sealed) -> int:
 class Risk:
     def __init__(
         self, account: Array, params: Array, symbols: int, model: Model, calendar: Calendar, auto_release: bool,
-        paused: Iterable[int] = (), answered: Mapping[str, str] | None = None, safe: bool = False,
+        paused: Iterable[int] = (), answered: Iterable[journal.Commanded] = (), safe: bool = False,
     ) -> None:  # fmt: skip
-        """`paused`: slots; `answered`: texts by the ids of commands that were obeyed; `safe`: nobody thinks."""
+        """`paused`: slots; `answered`: commands with an id, oldest first; `safe`: nobody thinks."""
         self.account, self._params, self._calendar = account, params, calendar
         self.book = Booked(cash=Micros(int(account["equity"][0])), held=(), entering=(), grants=0)
-        self.paused, self._answered = set(paused), dict(answered or {})
+        self.paused, self._answered = set(paused), {row.id: row for row in answered}
         self.safe, self._floor = safe, Rung.SAFE if safe else Rung.NORMAL
         self.rung = self._floor
         self._quoted = model is Model.QUOTE
@@ -83,8 +83,8 @@ class Risk:
         self._pending: dict[int, Entry] = {}  # granted, and not yet in the book
         self._session: Session | None = None
         self._day = int(account["session"][0])
-        self._factors = (1.0, float(params["rules"]["stop_atr"][0]))
-        self.account["trail"] = self._factors[1] if account["trail"][0] == 0.0 else account["trail"]
+        if account["trail"][0] == 0.0:
+            account["trail"] = params["rules"]["stop_atr"]
         self._factors = (float(account["sizing"][0]), float(account["trail"][0]))
         self._climb()
 
@@ -164,8 +164,11 @@ class Risk:
 
     def command(self, c: Command, ts: Nanos) -> tuple[Outcome, Ruling]:
         """What an operator wants, once: the same id again has the same answer and no effect."""
-        if c.id in self._answered:
-            return Outcome(ok=True, text=self._answered[c.id]), Ruling([])
+        known = self._answered.get(c.id)
+        if known and (known.verb, known.slots, known.trip) == (c.verb, c.slots, c.trip):
+            return Outcome(ok=True, text=known.text), Ruling([])
+        if known and c.verb is not Verb.HALT:  # nothing keeps us from that
+            return Outcome(ok=False, text=f"id {c.id} was another command, a {known.verb}; nothing done"), Ruling([])
         verbs: dict[Verb, Callable[[], tuple[Outcome, Ruling]]] = {
             Verb.HALT: lambda: self.halt(c.reason, ts),
             Verb.RELEASE: lambda: self.release(c.trip, c.reason, ts),
@@ -177,15 +180,23 @@ class Risk:
         if not outcome.ok:
             return outcome, ruling
         row = journal.Commanded(
-            ts=ts, verb=c.verb, slots=c.slots, trip=c.trip, reason=c.reason, id=c.id, text=outcome.text
+            ts=ts,
+            verb=c.verb,
+            slots=c.slots,
+            trip=c.trip,
+            reason=c.reason,
+            id="" if known else c.id,
+            text=outcome.text,
         )
         ruling.rows.insert(0, row)
-        if c.id:
-            self._remember(c.id, outcome.text)
+        if row.id:
+            self._remember(row)
         return outcome, ruling
 
     def leave(self, ts: Nanos) -> Ruling:
-        """Nothing may open a position while nobody looks."""
+        """Nothing may open a position while nobody looks; what has to be left, is."""
+        if self.rung is Rung.FLATTEN:
+            return self._act([], ts)
         self._granted += 1
         return Ruling([], Granted(ts=ts, cancel_entries=True))
 
@@ -219,13 +230,16 @@ class Risk:
         """Out of these symbols, and not in again before `resume`."""
         self.paused.update(slots)
         self._granted += 1
-        busy = {lot.slot for lot in (*self.book.held, *self.book.entering)} | self._pending.keys()
-        exits = tuple(slot for slot in slots if slot in busy)
+        exits = tuple(slot for slot in slots if slot in self._busy())
         text = f"flattening {len(exits)} of {len(slots)} symbols; no new entries before resume"
         return Outcome(ok=True, text=text), Ruling([], Granted(ts=ts, exits=exits, cancels=slots, durable=True))
 
-    def _remember(self, id: str, text: str) -> None:
-        self._answered[id] = text
+    def _busy(self) -> set[int]:
+        """Symbols held, or about to be."""
+        return {lot.slot for lot in (*self.book.held, *self.book.entering)} | self._pending.keys()
+
+    def _remember(self, row: journal.Commanded) -> None:
+        self._answered[row.id] = row
         if len(self._answered) > ANSWERS:
             del self._answered[next(iter(self._answered))]
 
@@ -349,7 +363,7 @@ class Risk:
 
     def _act(self, rows: list[journal.Row], ts: Nanos) -> Ruling:
         """What a trip between seals does at once. Outside the session FLATTEN waits for the next seal in it."""
-        exits = tuple(lot.slot for lot in self.book.held) if self.rung is Rung.FLATTEN and self._trading(ts) else ()
+        exits = tuple(sorted(self._busy())) if self.rung is Rung.FLATTEN and self._trading(ts) else ()
         self._granted += 1
         return Ruling(rows, Granted(ts=ts, exits=exits, cancel_entries=True, durable=True))
 

@@ -71,7 +71,7 @@ def _acting(commands: Commands) -> None:
     for name, parser in parsers.items():
         if name != "shutdown":
             parser.add_argument("--reason", default="", required=name == "release")
-        parser.add_argument("--id", metavar="TEXT", help="asked again under the same id, it acts once")
+            parser.add_argument("--id", metavar="TEXT", help="asked again under the same id, it acts once")
 
 
 def _living(commands: Commands) -> None:

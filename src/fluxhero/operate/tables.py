@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fluxhero.core.explain import MODES, REGIMES, when
+from fluxhero.core.explain import MODES, OUTCOMES, REGIMES, when
 from fluxhero.messages import Nanos
-from fluxhero.store.market import DECIDED
 
 Row = dict[str, Any]
 
@@ -21,7 +20,7 @@ EMPTY = {"orders": "no open orders", "signals": "nothing has been sought yet", "
 MONEY = {"price", "stop", "fee", "fees", "cash", "equity", "entry", "exit", "result", "mark"}  # micro-dollars in events
 DUMB = {"ok", "id", "seq", "ts", "m", "slot", "time", "kind", "symbol", "reading"}  # not, or first in an event
 WORDS = {"trips", "symbols", "paused"}  # lists that are no tables, empty or not
-NAMES = {"action": DECIDED, "mode": MODES, "regime": REGIMES, "side": {1: "buy", -1: "sell"}}
+NAMES = {"action": OUTCOMES, "mode": MODES, "regime": REGIMES, "side": {1: "buy", -1: "sell"}}
 EPOCH = 10**17  # ns: what is greater is a time
 POINTS = 20  # of an equity curve, as text
 BLOCKS = "▁▂▃▄▅▆▇█"

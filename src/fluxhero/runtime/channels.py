@@ -47,7 +47,11 @@ class Outbox(Generic[M]):
         try:
             self._channel.send_nowait(message)
         except trio.WouldBlock:
-            await self._channel.send(message)
+            try:
+                await self._channel.send(message)
+            except BaseException:
+                self._traffic.done()
+                raise
 
     def send_nowait(self, message: M) -> None:
         """For back edges: a full box is a crash, loud."""

@@ -72,6 +72,14 @@ def lone(group: BaseExceptionGroup[BaseException], *kinds: type[BaseException]) 
     return first
 
 
+def _last(crash: Crashed) -> str:
+    """What the last crash was of."""
+    cause: BaseException | None = crash.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+
+
 async def supervise(
     life: Callable[[str], Awaitable[None]],
     budget: Callable[[], RestartBudget] = RestartBudget,
@@ -88,7 +96,7 @@ async def supervise(
         except Crashed as crash:
             crashed(crash.name)
             if spent.overspent_at(trio.current_time()):
-                why = f"{crash}, more often than 5 times in 60 s"
+                why = f"{crash}, more often than 5 times in 60 s: {_last(crash)}"
                 if safe or crash.name not in expendable:
                     raise GaveUp(why) from crash
                 safe, spent = why, budget()

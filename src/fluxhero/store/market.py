@@ -8,17 +8,13 @@ from itertools import islice
 from typing import Any
 
 from fluxhero.core import journal
-from fluxhero.core.explain import ACTIONS, MODES, NEW_YORK, REGIMES, sentence, when
+from fluxhero.core.explain import ACTIONS, MODES, NEW_YORK, OUTCOMES, REGIMES, sentence, when
 from fluxhero.kernel import codes
 from fluxhero.messages import Nanos, Quality
 from fluxhero.store.view import Answer, NotFound, View
 
 SEALED = "kind IN ('seal', 'past')"
 REACH = 5000  # bar times that are searched for the bars of one symbol
-DECIDED = {
-    codes.HOLD: "hold", codes.WARMUP: "warmup", codes.FLAT: "flat", codes.ENTER: "enter", codes.EXIT: "exit",
-    codes.REFUSED: "refused", codes.SUSPECT: "suspect",
-}  # fmt: skip
 SOUGHT = (codes.ENTER, codes.EXIT, codes.REFUSED)
 UNDECIDED = {
     Quality.EXTENDED: "the bar lies outside the regular session",
@@ -93,7 +89,7 @@ def _decision(view: View, body: bytes, judged: bytes | None) -> Answer:
     return {
         "time": when(d.ts),
         "symbol": symbol,
-        "action": DECIDED[codes.REFUSED if refused else d.action],
+        "action": OUTCOMES[codes.REFUSED if refused else d.action],
         "mode": MODES[d.mode],
         "why": sentence(symbol, d, j, venue),
     }
@@ -156,7 +152,7 @@ def _bars(view: View, slot: int) -> Iterator[tuple[Nanos, journal.BarRow, str | 
             live = isinstance(row, journal.Seal)
             for bar in row.bars:
                 if bar.slot == slot:
-                    yield row.ts, bar, DECIDED[bar.code] if live and bar.quality == Quality.FULL else None
+                    yield row.ts, bar, OUTCOMES[bar.code] if live and bar.quality == Quality.FULL else None
 
 
 def _kernel(view: View) -> list[dict[str, dict[str, Any]]]:

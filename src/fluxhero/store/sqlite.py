@@ -45,6 +45,19 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def rollback(db: sqlite3.Connection) -> None:
+    """After a failed commit; where the disk was full, SQLite has done it already."""
+    if db.in_transaction:
+        db.execute("ROLLBACK")
+
+
+def close(db: sqlite3.Connection) -> None:
+    """A reader may keep the log from being folded in: that is for the next time, nobody waits for it."""
+    db.execute("PRAGMA busy_timeout = 0")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+
+
 def migrate(db: sqlite3.Connection, path: Path, scripts: Sequence[str]) -> None:
     """Brings a file, new or of an older program, to the newest schema; refuses a newer one, or a damaged file."""
     (found,) = db.execute("PRAGMA user_version").fetchone()
@@ -109,7 +122,8 @@ class Restored(msgspec.Struct):
     marks: dict[int, Micros]  # the last full close of each symbol
     seals: list[journal.Seal | journal.Past]
     paused: list[int]  # slots
-    answered: dict[str, str]  # what was answered to the newest commands, by their ids
+    answered: list[journal.Commanded]  # the newest commands with an id, oldest first
+    blind: bool  # since the last seal nobody watched the market
 
 
 class SQLiteStore:
@@ -141,8 +155,7 @@ class SQLiteStore:
         self.close()
 
     def close(self) -> None:
-        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.db.close()
+        close(self.db)
         self._lock.release()
 
     # -- writing
@@ -172,7 +185,7 @@ class SQLiteStore:
                 db.execute("UPDATE runs SET last = ? WHERE n = ?", (seq, self._run))
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            rollback(db)
             raise
         self.seq, self.head = seq, head
 
@@ -229,6 +242,7 @@ class SQLiteStore:
             seals=self._seals(keep),
             paused=[slot for (slot,) in db.execute("SELECT slot FROM pauses ORDER BY slot")],
             answered=self._answered(),
+            blind=self._blind(),
         )
 
     @property
@@ -277,6 +291,10 @@ class SQLiteStore:
         rows = [journal.decode(body) for (body,) in self.db.execute(sql, (keep,))]
         return [row for row in reversed(rows) if isinstance(row, journal.Seal | journal.Past)]
 
-    def _answered(self) -> dict[str, str]:
-        sql = "SELECT id, text FROM commands WHERE id != '' ORDER BY n DESC LIMIT ?"
-        return dict(reversed(self.db.execute(sql, (ANSWERS,)).fetchall()))
+    def _answered(self) -> list[journal.Commanded]:
+        sql = "SELECT body FROM commands JOIN journal ON seq = n WHERE id != '' ORDER BY n DESC LIMIT ?"
+        return [journal.read(journal.Commanded, body) for (body,) in self.db.execute(sql, (ANSWERS,))][::-1]
+
+    def _blind(self) -> bool:
+        sql = "SELECT kind FROM journal WHERE kind IN ('seal', 'past', 'blind') ORDER BY seq DESC LIMIT 1"
+        return bool(self.db.execute(sql).fetchone() == ("blind",))

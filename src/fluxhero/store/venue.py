@@ -10,7 +10,7 @@ import msgspec
 
 from fluxhero.exchange.matching import Snapshot
 from fluxhero.messages import Update
-from fluxhero.store.sqlite import StoreError, connect, migrate
+from fluxhero.store.sqlite import StoreError, close, connect, migrate, rollback
 
 FILE = "venue.sqlite"
 TABLES = """
@@ -65,10 +65,9 @@ class VenueLedger:
             db.executemany("INSERT INTO updates VALUES (?, ?, ?)", said)
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            rollback(db)
             raise
         self.cursor = cursor
 
     def close(self) -> None:
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.close()
+        close(self._db)
