@@ -405,11 +405,14 @@ page.{actor} = faulty
 def test_who_gives_up_exits_70_and_says_why_in_its_last_line(actor: str, run: Start, tmp_path: Path) -> None:
     running = run(tmp_path / "s", sabotage=CRASHES.format(actor=actor, n=0), config=configured(tmp_path, speed=3000))
     assert running.left() == 70, running.err
-    assert running.lines[-1] == f"fluxhero: actor {actor} crashed, more often than 5 times in 60 s"
+    assert (
+        running.lines[-1]
+        == f"fluxhero: actor {actor} crashed, more often than 5 times in 60 s: RuntimeError: a cosmic ray"
+    )
     counts = [
         running.err.count(words) for words in ("Traceback", "RuntimeError: a cosmic ray", "restarting all actors")
     ]
-    assert (counts, running.socket.exists()) == ([6, 6, 5], False)
+    assert (counts, running.socket.exists()) == ([6, 7, 5], False)
     assert main(["verify", "--state", str(running.state)]) == 0
 
 
@@ -422,7 +425,7 @@ def test_a_safe_process_is_told_from_a_whole_one_and_leaves_cleanly(run: Start, 
     status = running.ask(cmd="status")
     assert (status["rung"], status["state"]) == (
         "SAFE",
-        "SAFE: actor strategy crashed, more often than 5 times in 60 s",
+        "SAFE: actor strategy crashed, more often than 5 times in 60 s: RuntimeError: a cosmic ray",
     )
     with pytest.raises(urllib.error.HTTPError) as unready:
         urllib.request.urlopen(f"{status['http']}/readyz", timeout=PATIENCE)
