@@ -75,9 +75,8 @@ async def _life(d: Daemon, safe: str) -> None:
         host, clock, tape, broker = ports.host, world.clock, mind.tape, world.broker
         after_orders = to_risk, to_strategy, to_recorder
         told = Controller(d.outset.directory, d.outset.symbols, house.answers, wire, host, d.leaving, house.counted)
-        durable = lambda: source.position  # noqa: E731
         children = [
-            Child("recorder", recorder, at_recorder, ports, backlog, durable, house.witness),
+            Child("recorder", recorder, at_recorder, ports, backlog, lambda: source.position, house.witness),
             Child("orders", orders, at_orders, to_orders, *after_orders, mind.desk, broker, clock, mind.wakes),
             Child("risk", risk, at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, tape, mind.last),
         ]

@@ -179,14 +179,9 @@ class Risk:
         outcome, ruling = verbs[c.verb]()
         if not outcome.ok:
             return outcome, ruling
+        id = "" if known else c.id
         row = journal.Commanded(
-            ts=ts,
-            verb=c.verb,
-            slots=c.slots,
-            trip=c.trip,
-            reason=c.reason,
-            id="" if known else c.id,
-            text=outcome.text,
+            ts=ts, verb=c.verb, slots=c.slots, trip=c.trip, reason=c.reason, id=id, text=outcome.text
         )
         ruling.rows.insert(0, row)
         if row.id:
