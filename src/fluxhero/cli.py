@@ -8,55 +8,75 @@ import os
 import re
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 from fluxhero import __version__
-from fluxhero.config import SYMBOL
-from fluxhero.operate import client, configure, monitoring, places
+from fluxhero.operate import places
 from fluxhero.operate.exits import BUSY, CONFIG, GAVE_UP, NO_INPUT, OK, USAGE
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = _parser().parse_args(argv)
-    do: Do = args.do
-    return do(args)
-
 
 Do = Callable[[argparse.Namespace], int]
 
 
-def _parser() -> argparse.ArgumentParser:
+def main(argv: list[str] | None = None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+    args = _parser(words[0] if words and words[0] in COMMANDS else "").parse_args(words)
+    do: Do = args.do
+    return do(args)
+
+
+def _parser(only: str = "") -> argparse.ArgumentParser:
+    """Of all commands, or of one: the others' modules are then not loaded."""
     parser = argparse.ArgumentParser(prog="fluxhero", description="An unattended trading daemon for one person.")
     parser.add_argument("--version", action="version", version=f"fluxhero {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-
-    def command(name: str, do: Do, about: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=about)
-        added.set_defaults(do=do)
-        return added
-
-    _run_arguments(command("run", _run, "run the daemon: the synthetic market and a paper account"))
-    _replay_arguments(command("replay", _replay, "run the daemon over recorded market data"))
-    client.arguments(command("ctl", client.run, "ask or command a daemon"))
-    configure.arguments(command("config", configure.run, "check or show the configuration"))
-    monitoring.arguments(command("monitoring", monitoring.run, "write a dashboard, alert rules and a scrape config"))
-    warmed = command("warm", _warm, "compile all that a daemon calls, into the cache")
-    warmed.add_argument("--config", type=Path, metavar="FILE")
-    verified = command("verify", _verify, "check the journal of a state, every row of it")
-    verified.add_argument("--state", type=Path, metavar="DIR", help="default: the daemon's")
+    for name, (about, prepare) in COMMANDS.items():
+        if only in ("", name):
+            command = commands.add_parser(name, help=about)
+            command.set_defaults(do=prepare(command))
     return parser
 
 
-def _run_arguments(p: argparse.ArgumentParser) -> None:
+def _for_ctl(p: argparse.ArgumentParser) -> Do:
+    from fluxhero.operate import client
+
+    client.arguments(p)
+    return client.run
+
+
+def _for_config(p: argparse.ArgumentParser) -> Do:
+    from fluxhero.operate import configure
+
+    configure.arguments(p)
+    return configure.run
+
+
+def _for_monitoring(p: argparse.ArgumentParser) -> Do:
+    from fluxhero.operate import monitoring
+
+    monitoring.arguments(p)
+    return monitoring.run
+
+
+def _for_warm(p: argparse.ArgumentParser) -> Do:
+    p.add_argument("--config", type=Path, metavar="FILE")
+    return _warm
+
+
+def _for_verify(p: argparse.ArgumentParser) -> Do:
+    p.add_argument("--state", type=Path, metavar="DIR", help="default: the daemon's")
+    return _verify
+
+
+def _for_run(p: argparse.ArgumentParser) -> Do:
     p.add_argument("--config", type=Path, metavar="FILE", help="a config.toml (default: the defaults)")
     p.add_argument("--state", type=Path, metavar="DIR", help="keep and resume here (default: $STATE_DIRECTORY, or XDG)")
     p.add_argument("--for", dest="seconds", type=_duration, metavar="DURATION", help="stop after 90s, 15m or 2h")
+    return _run
 
 
-def _replay_arguments(p: argparse.ArgumentParser) -> None:
+def _for_replay(p: argparse.ArgumentParser) -> Do:
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="where SYM_trades.parquet and the like are")
     p.add_argument("--symbols", type=_symbols, required=True, metavar="A,B")
     p.add_argument("--input", default="auto", choices=["auto", "ticks", "1m", "5m", "1h", "1d"])
@@ -72,9 +92,12 @@ def _replay_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--state", type=Path, metavar="DIR", help="keep and resume here (default: a fresh temporary one)")
     p.add_argument("--out", type=Path, metavar="DIR", help="write the tables as Parquet, and summary.json")
     p.add_argument("--json", action="store_true", help="the last line is the summary as one JSON object")
+    return _replay
 
 
 def _symbols(text: str) -> tuple[str, ...]:
+    from fluxhero.config import SYMBOL
+
     symbols = tuple(text.split(","))
     for symbol in symbols:
         if not re.fullmatch(SYMBOL, symbol):
@@ -85,6 +108,8 @@ def _symbols(text: str) -> tuple[str, ...]:
 
 
 def _file(text: str) -> tuple[str, Path]:
+    from fluxhero.config import SYMBOL
+
     symbol, equals, path = text.partition("=")
     if not equals or not re.fullmatch(SYMBOL, symbol):
         raise argparse.ArgumentTypeError(f"{text!r} is not SYM=PATH")
@@ -192,6 +217,8 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _replayed(args: argparse.Namespace) -> None:
+    import tempfile
+
     import msgspec
 
     from fluxhero.config import Config, load
@@ -250,3 +277,14 @@ def _report(replay: object, finished: bool, args: argparse.Namespace) -> None:
 def _fail(error: object, code: int) -> int:
     print(f"fluxhero: {error}", file=sys.stderr)
     return code
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Do]]] = {
+    "run": ("run the daemon: the synthetic market and a paper account", _for_run),
+    "replay": ("run the daemon over recorded market data", _for_replay),
+    "ctl": ("ask or command a daemon", _for_ctl),
+    "config": ("check or show the configuration", _for_config),
+    "monitoring": ("write a dashboard, alert rules and a scrape config", _for_monitoring),
+    "warm": ("compile all that a daemon calls, into the cache", _for_warm),
+    "verify": ("check the journal of a state, every row of it", _for_verify),
+}
