@@ -1074,8 +1074,9 @@ except OSError as e:
     print(type(e).__name__)
 """
 CTL = """
-import encodings.idna, gettext, locale, sys
+import encodings.idna, gettext, locale, shutil, sys
 from fluxhero.cli import main
+from fluxhero.operate import client
 BECOME
 sys.exit(main(sys.argv[1:]))
 """
