@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -373,6 +374,13 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         yield daemon
 
 
+def waits(pid: int) -> None:
+    """Until the process sleeps in its wait: a signal just before that is seen only when the wait is over."""
+    deadline = time.monotonic() + PATIENCE
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        assert time.monotonic() < deadline
+
+
 @pytest.mark.parametrize(("words", "code"), [("events --follow", 0), ("status", 130)])
 def test_an_interrupt_ends_it_quietly(words: str, code: int, daemon: Daemon, tmp_path: Path) -> None:
     with running("--state", tmp_path, *words.split(), stdout=subprocess.PIPE) as p:
@@ -381,6 +389,7 @@ def test_an_interrupt_ends_it_quietly(words: str, code: int, daemon: Daemon, tmp
             assert [p.stdout.readline().decode() for _ in EVENTS] == LINES.splitlines(keepends=True)
         else:
             daemon.wait()
+        waits(p.pid)
         p.send_signal(signal.SIGINT)
         assert (p.wait(PATIENCE), *p.communicate()) == (code, b"", b"")
 
