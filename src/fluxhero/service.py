@@ -21,7 +21,7 @@ from fluxhero.hosted import Hosting, hosted
 from fluxhero.logs import journaled
 from fluxhero.messages import Model
 from fluxhero.outset import Outset, outset
-from fluxhero.ports import Ports
+from fluxhero.ports import Host, Ports
 from fluxhero.runtime.real import HostClock, SystemRandomness, inline
 from fluxhero.runtime.systemd import Notifier
 from fluxhero.store.sqlite import SQLiteStore
@@ -47,7 +47,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             left = store.restore(1)
             of.check(left.opened)
             log.info("resuming" if left.opened else "beginning", state=str(self.directory))
-            ports = self.ports(of, market, store)
+            ports = self.ports(of, market, store, host)
             narrator = Narrator(of.symbols, host.now)
             hosting = Hosting(
                 config=self.config, outset=of, socket=self.socket, port=self.config.metrics.port, parting=True,
@@ -70,8 +70,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             history=lambda: market.history(KEEP),
         )  # fmt: skip
 
-    def ports(self, of: Outset, market: Market, store: SQLiteStore) -> Ports:
-        host, speed = HostClock(), self.config.market.speed
+    def ports(self, of: Outset, market: Market, store: SQLiteStore, host: Host) -> Ports:
+        speed = self.config.market.speed
         world = Embedding(tape=market, model=Model.QUOTE, config=self.config, params=of.params, speed=speed)
         return Ports(
             host=host, offload=inline, randomness=SystemRandomness(), store=store,

@@ -19,7 +19,7 @@ from fluxhero.messages import Command, Leave, Outcome, Verb
 from fluxhero.ports import Host, World
 from fluxhero.runtime.channels import Outbox, Traffic, ask
 from fluxhero.store.events import events
-from fluxhero.store.queries import MOST, READS, Answer, BadQuery, NotFound, Query, Reader
+from fluxhero.store.queries import READS, Answer, BadQuery, NotFound, Query, Reader
 from fluxhero.store.sqlite import StoreError
 
 log = structlog.get_logger()
@@ -175,8 +175,7 @@ class Controller:
         """The journal's last row, and its rows past `after`; None: the newest `n` that are asked for."""
         reader = Reader(self._directory)
         try:
-            if not 0 <= r.n <= MOST:
-                raise BadQuery(f"n is {r.n}: give 1 to {MOST}")
+            r.check()
             return events(reader, after, r.n or EVENTS, r.all)
         finally:
             reader.close()

@@ -71,8 +71,7 @@ class Risk:
         self.account, self._params, self._calendar = account, params, calendar
         self.book = Booked(cash=Micros(int(account["equity"][0])), held=(), entering=(), grants=0)
         self.paused, self._answered = set(paused), {row.id: row for row in answered}
-        self.safe, self._floor = safe, Rung.SAFE if safe else Rung.NORMAL
-        self.rung = self._floor
+        self.safe, self.rung = safe, Rung.NORMAL
         self._quoted = model is Model.QUOTE
         self._auto = auto_release
         self._closes: list[Micros] = [Micros(0)] * symbols
@@ -336,7 +335,8 @@ class Risk:
         return bool(int(self.account["trips"][0]) & BITS[trip])
 
     def _climb(self) -> None:
-        self.rung = max(self._floor, *(RUNGS[t] for t in Trip if self._held(t)), Rung.NORMAL)
+        floor = Rung.SAFE if self.safe else Rung.NORMAL
+        self.rung = max([floor, *(RUNGS[t] for t in Trip if self._held(t))])
 
     def _trips(self, bits: int, ts: Nanos) -> list[journal.Row]:
         """The rows of newly tripped limits; the rung in memory is set first."""

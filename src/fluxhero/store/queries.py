@@ -27,6 +27,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     period: str = ""  # of PERIODS; the default is a day
     all: bool = False
 
+    def check(self) -> None:
+        """Raises BadQuery where more is asked for than one answer holds."""
+        if not 0 <= self.n <= MOST:
+            raise BadQuery(f"n is {self.n}: give 1 to {MOST}")
+
 
 READS: dict[str, Callable[[View, Query], Answer]] = {
     "status": lambda v, q: figures.status(v),
@@ -48,8 +53,7 @@ class Reader(View):
 
     def answer(self, cmd: str, q: Query) -> Answer:
         """One of READS, as of one commit. Raises NotFound, BadQuery, or StoreError where the state cannot be read."""
-        if not 0 <= q.n <= MOST:
-            raise BadQuery(f"n is {q.n}: give 1 to {MOST}")
+        q.check()
         if q.period and q.period not in PERIODS:
             raise BadQuery(f"{q.period!r} is no period; {', '.join(PERIODS)} are")
         try:
