@@ -5,27 +5,34 @@ import math
 import re
 import string
 from collections.abc import Iterator
-from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
 
 from fluxhero.cli import main
-from fluxhero.config import Config, ConfigError, Key, describe, load, parse
+from fluxhero.config import TRADING, Config, ConfigError, keys, load, sections
+from fluxhero.config import parse as parse_
+from fluxhero.kernel.plug import settled
+from fluxhero.section import Count, Key, Section, Share, describe, key, numbers
 
 COMMITTED = Path(__file__).parent.parent / "config.toml"
-KEYS = describe()
-NUMBERS = [key for key in KEYS if isinstance(key.default, int | float)]
+DEFAULT = settled(Config())
+KEYS = [key for key, _ in keys(DEFAULT)]
+NUMBERS = [key for key in KEYS if type(key.default) in (int, float)]
 
-SECTIONS = "[risk], [gates], [costs], [paper], [strategy], [market], [metrics]"
+SECTIONS = "profile, [risk], [regime], [indicators], [gates], [costs], [paper], [strategy], [market], [metrics]"
+STRATEGIES = "[strategy.dual_mode], [strategy.metronome], [strategy.sma_cross], [strategy.buy_and_hold]"
+THERE = f"there are {STRATEGIES.replace('[strategy.', '').replace(']', '')}, or name a file, such as mine.py"
+BORROW = 'must be a list, like "BRK.B", none twice (symbols)'
+NAME = "must be text, of a shipped one, an entry point, or a file.py (name)"
 SYMBOLS = 'must be a list, 1 to 32 like "BRK.B", none twice (symbols)'
 FIRST = 'must be text, "1998-02-01" to "2029-12-01" (date)'
 SLOTS = "must be a whole number, 1 to 1_000 (positions)"
 
 WRONG = {
-    "an unknown key": ("[gates]\nconfrm = 3", "gates: unknown 'confrm'; there are last_minutes, gap_limit, confirm"),
+    "an unknown key": ("[paper]\ncahs = 3", "paper: unknown 'cahs'; there are cash, latency_ms"),
     "an unknown key below": (
         "[strategy.metronome]\nevry = 2", "strategy.metronome: unknown 'evry'; there are every, keep, risk",
     ),
@@ -33,7 +40,11 @@ WRONG = {
     "an unknown section": ("[rsik]\nday_loss = 0.03", f"top level: unknown 'rsik'; there are {SECTIONS}"),
     "an unknown strategy's section": (
         "[strategy.moon]\nx = 1",
-        "strategy: unknown 'moon'; there are name, [strategy.dual_mode], [strategy.metronome]",
+        f"strategy: unknown 'moon'; there are name, {STRATEGIES}",
+    ),
+    "an unknown key of a strategy": ("[strategy]\nnmae = 5", f"strategy: unknown 'nmae'; there are name, {STRATEGIES}"),
+    "a key of a strategy without any": (
+        "[strategy.buy_and_hold]\nx = 1", "strategy.buy_and_hold: unknown 'x'; there are no keys",
     ),
     "a key without a section": ("day_loss = 0.03", f"top level: unknown 'day_loss'; there are {SECTIONS}"),
     "an odd key": ('["a.b"]\n"c d" = 1', f"top level: unknown 'a.b'; there are {SECTIONS}"),
@@ -60,7 +71,15 @@ WRONG = {
     "more minutes than a session has": (
         "[gates]\nlast_minutes = 391", "gates.last_minutes = 391: must be a whole number, 0 to 390 (minutes)",
     ),
-    "text for a number": ('[gates]\nconfirm = "1"', "gates.confirm = '1': must be a whole number, 1 to 1_000 (bars)"),
+    "text for a number": (
+        '[regime]\nconfirm = "1"', "regime.confirm = '1': must be a whole number, 1 to 1_000 (bars)",
+    ),
+    "a number for a flag": ("[gates]\nshorts = 1", "gates.shorts = 1: must be a flag, true or false (flag)"),
+    "another word": (
+        '[indicators]\nkama = "regimes"', "indicators.kama = 'regimes': must be text, fixed or regime (variant)",
+    ),
+    "another profile": ('profile = "mine"', "profile = 'mine': must be text, default or original (profile)"),
+    "a table for a profile": ("[profile]\nx = 1", "profile = {'x': 1}: must be text, default or original (profile)"),
     "a fraction for a count": ("[risk]\nslots = 2.5", f"risk.slots = 2.5: {SLOTS}"),
     "a flag for a count": ("[risk]\nslots = true", f"risk.slots = True: {SLOTS}"),
     "a date for a number": ("[risk]\nslots = 2024-01-01", f"risk.slots = 2024-01-01: {SLOTS}"),
@@ -72,19 +91,31 @@ WRONG = {
     "a number for a table below": (
         "[strategy]\nmetronome = 5", "strategy.metronome = 5: must be a section, [strategy.metronome]",
     ),
-    "a number for text": ("[strategy]\nname = 5", "strategy.name = 5: must be text, dual_mode or metronome (name)"),
-    "an unknown strategy": (
-        '[strategy]\nname = "moon"', "strategy.name = 'moon': must be text, dual_mode or metronome (name)",
+    "a number for a strategy": ("[strategy]\nname = 5", f"strategy.name = 5: {NAME}"),
+    "a number for strategies": ("strategy = 5", "strategy = 5: must be a section, [strategy]"),
+    "a number under a strategy's profile": (
+        'profile = "original"\n[strategy]\ndual_mode = 5',
+        "strategy.dual_mode = 5: must be a section, [strategy.dual_mode]",
     ),
-    "a strategy and more": (
-        '[strategy]\nname = "dual_mode\\n"',
-        "strategy.name = 'dual_mode\\n': must be text, dual_mode or metronome (name)",
-    ),
-    "the second of two mistakes": ("[gates]\nconfirm = 3\n[risk]\nslots = 0", f"risk.slots = 0: {SLOTS}"),
+    "an unknown strategy": ('[strategy]\nname = "moon"', f"strategy.name = 'moon': {THERE}"),
+    "no strategy": ('[strategy]\nname = ""', f"strategy.name = '': {THERE}"),
+    "a strategy and more": ('[strategy]\nname = "dual_mode\\n"', f"strategy.name = 'dual_mode\\n': {THERE}"),
+    "the second of two mistakes": ("[regime]\nconfirm = 3\n[risk]\nslots = 0", f"risk.slots = 0: {SLOTS}"),
     "a soft drawdown beyond the hard one": (
         "[risk]\nhard_drawdown = 0.1",
         "risk.soft_drawdown = 0.15: must be a number, > 0, <= 1, under hard_drawdown (share of the peak);"
         " risk.hard_drawdown is 0.1",
+    ),
+    "a fast mean of as many": (
+        "[strategy.sma_cross]\nfast = 50",
+        "strategy.sma_cross.fast = 50: must be a whole number, 1 to 60, under slow (closes);"
+        " strategy.sma_cross.slow is 50",
+    ),
+    "a bad symbol not to be sold": (
+        '[gates]\nhard_to_borrow = ["ibm"]', f"gates.hard_to_borrow has 'ibm': {BORROW}",
+    ),
+    "a symbol not to be sold twice": (
+        '[gates]\nhard_to_borrow = ["T", "T"]', f"gates.hard_to_borrow has 'T' twice: {BORROW}",
     ),
     "oversold where it is overbought": (
         "[strategy.dual_mode]\noversold = 70",
@@ -191,64 +222,127 @@ def test_nothing_is_made_of_a_wrong_configuration(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["my.toml"]
 
 
+def parse(text: str) -> Config:
+    return settled(parse_(text))
+
+
 @pytest.mark.parametrize("text", ["", "\n# nothing\n", "[risk]\n[gates]\n", "[strategy]\n[strategy.dual_mode]\n"])
 def test_what_is_not_said_is_the_default(text: str) -> None:
-    assert parse(text) == Config()
-    assert parse(text).hash() == Config().hash()
+    assert parse(text) == DEFAULT
+    assert parse(text).hash() == DEFAULT.hash()
 
 
 def test_whole_numbers_may_stand_for_fractions_and_lines_may_end_as_on_windows() -> None:
     assert parse("[paper]\r\ncash = 5000\r\n").paper.cash == 5000.0
 
 
+def test_a_strategys_file_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text('[strategy]\nname = "rules/mine.py"\n[strategy.mine]\nx = 1\n')
+    strategy = load(path).strategy
+    assert (strategy.name, strategy.stem, strategy.tables) == (
+        str(tmp_path / "rules/mine.py"),
+        "mine",
+        {"mine": {"x": 1}},
+    )
+
+
+def test_the_original_profile_is_what_it_says_where_the_file_says_nothing() -> None:
+    changed = {k.path: value for k, value in keys(parse('profile = "original"')) if value != k.default}
+    assert changed == {
+        "profile": "original", "gates.spread_max": 0.05, "gates.spread_noon": 0.025,
+        "strategy.dual_mode.neutral": "both",
+    }  # fmt: skip
+    said = parse('profile = "original"\n[gates]\nspread_noon = 0.1\n[strategy.dual_mode]\nneutral = "either"')
+    changed = {k.path: value for k, value in keys(said) if value != k.default}
+    assert changed == {"profile": "original", "gates.spread_max": 0.05, "gates.spread_noon": 0.1}
+
+
 def test_the_default_hash_is_what_it_has_always_been() -> None:
     """States bear it: a new one would refuse them all."""
-    assert Config().hash() == "abff06affb7b740e"
+    assert DEFAULT.hash() == "4d5a74e9c30884a4"
 
 
 def test_the_hash_changes_with_every_key_that_can_change_a_trade_and_with_no_other() -> None:
-    texts = {key.path: parse(changed(key)) for key in KEYS}
-    hashes = [texts[key.path].hash() for key in KEYS if key.trading]
-    assert len({Config().hash(), *hashes}) == 1 + len(hashes) > 25
-    others = [key.path for key in KEYS if texts[key.path].hash() == Config().hash()]
+    others = [k.path for k in KEYS if parse(chosen(k)).hash() == parse(f"{chosen(k)}{changed(k)}").hash()]
     assert others == ["market.symbols", "market.seed", "market.first", "market.speed", "metrics.port"]
-    assert Config() not in texts.values()
+    assert {k.section.split(".")[0] for k in KEYS if k.path not in others} == {"", *TRADING}
+
+
+def test_no_two_of_its_values_have_one_hash() -> None:
+    hashes = [parse(f"{chosen(key)}{changed(key)}").hash() for key in KEYS if key.section.split(".")[0] in TRADING]
+    assert len({DEFAULT.hash(), *hashes}) == 1 + len(hashes) > 60
+
+
+def test_the_hash_does_not_change_with_the_keys_of_a_strategy_that_does_not_decide() -> None:
+    assert parse("[strategy.metronome]\nevery = 2").hash() == DEFAULT.hash()
 
 
 def test_the_hash_does_not_depend_on_how_a_number_is_written() -> None:
-    assert parse("[paper]\ncash = 1e5").hash() == parse("[paper]\ncash = 100_000").hash() == Config().hash()
+    assert parse("[paper]\ncash = 1e5").hash() == parse("[paper]\ncash = 100_000").hash() == DEFAULT.hash()
+
+
+def chosen(key: Key) -> str:
+    """A file whose strategy is the one that the key is of."""
+    strategy = key.section.partition(".")[2]
+    return f'[strategy]\nname = "{strategy}"\n' if strategy else ""
 
 
 def changed(key: Key) -> str:
-    """A file of that key alone, a little away from its default."""
-    others = {"strategy.name": "metronome", "market.symbols": ["IBM"], "market.first": "2001-02-03"}
-    value = others.get(key.path) or (key.default - 1 if isinstance(key.default, int) else key.default * 0.9)
-    return f"[{key.section}]\n{key.name} = {json.dumps(value)}"
+    """That key alone, a little away from its default."""
+    others: dict[str, Any] = {
+        "strategy.name": "metronome", "market.symbols": ["IBM"], "market.first": "2001-02-03",
+        "gates.hard_to_borrow": ["IBM"], "risk.crowded_slots": 4,
+    }  # fmt: skip
+    value = others.get(key.path, [text for text in key.texts if text != key.default][:1])
+    if not value:
+        whole, flag = isinstance(key.default, int), isinstance(key.default, bool)
+        value = not key.default if flag else key.default - 1 if whole else key.default * 0.9
+    said = json.dumps(value[0] if key.texts else value)
+    return f"[{key.section}]\n{key.name} = {said}" if key.section else f"{key.name} = {said}"
 
 
 def test_every_key_is_described_in_the_order_of_the_file() -> None:
     said = {key.path: key.default for key in KEYS}
-    assert list(said.items()) == list(leaves(Config()))
+    assert list(said.items()) == list(leaves(DEFAULT))
     assert [key.path for key in KEYS if not (key.unit and key.range and key.meaning)] == []
-    assert KEYS[4] == Key(
+    assert KEYS[5] == Key(
         section="risk", name="soft_drawdown", default=0.15, unit="share of the peak",
         range="> 0, <= 1, under hard_drawdown", meaning="a drawdown of it shrinks sizes and tightens stops",
-        trading=True, under="hard_drawdown",
+        under="hard_drawdown", texts=(),
     )  # fmt: skip
 
 
-def leaves(section: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in msgspec.structs.asdict(section).items():
-        if isinstance(value, msgspec.Struct):
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+def leaves(config: Config) -> Iterator[tuple[str, Any]]:
+    for prefix, section in sections(config):
+        for name, value in msgspec.structs.asdict(section).items():
+            if not isinstance(value, msgspec.Struct | dict):
+                yield f"{prefix}.{name}".removeprefix("."), value
 
 
 def test_the_key_that_must_be_larger_is_there() -> None:
     paths = {key.path for key in KEYS}
     under = [f"{key.section}.{key.under}" for key in KEYS if key.under]
-    assert (under, set(under) <= paths) == (["risk.hard_drawdown", "strategy.dual_mode.overbought"], True)
+    assert set(under) <= paths
+    assert under == [
+        "risk.hard_drawdown", "regime.strong_adx", "regime.strong_r2", "regime.high_vol",
+        "strategy.dual_mode.overbought", "strategy.sma_cross.slow",
+    ]  # fmt: skip
+
+
+class Odd(Section, frozen=True, kw_only=True):
+    n: Annotated[Count, key("things", "there are")] = 3
+    f: Annotated[Share, key("share", "of them")] = 0.5
+    b: Annotated[bool, key("flag", "so")] = True
+    w: Annotated[Literal["z", "a", "m"], key("word", "said")] = "z"
+    t: Annotated[tuple[str, ...], key("words", "said", range="any")] = ("x",)
+
+
+@pytest.mark.parametrize(("word", "index"), [("z", 0), ("a", 1), ("m", 2)])
+def test_the_kernel_has_a_flag_as_0_or_1_and_a_word_as_its_place(word: Any, index: int) -> None:
+    assert numbers(Odd(w=word)) == {"n": 3, "f": 0.5, "b": 1, "w": index}
+    assert {type(value) for value in numbers(Odd(b=False)).values()} == {int, float}
+    assert describe(Odd, "odd")[3].range == "z or a or m"
 
 
 @pytest.mark.parametrize("key", NUMBERS, ids=lambda key: key.path)
@@ -260,7 +354,7 @@ def test_every_number_has_the_range_that_it_says_at_both_ends(key: Key) -> None:
 
 def taken(key: Key, value: float) -> bool:
     """By the section alone: the other key of a pair is not asked."""
-    section = type(attrgetter(key.section)(Config()))
+    section = type(dict(sections(DEFAULT))[key.section])
     try:
         return bool(getattr(msgspec.convert({key.name: value}, section), key.name) == value)
     except msgspec.ValidationError:
@@ -300,8 +394,8 @@ def test_a_market_has_one_to_thirty_two_symbols() -> None:
 
 
 def test_the_committed_file_says_the_defaults_and_all_of_them() -> None:
-    assert load(COMMITTED) == Config()
+    assert settled(load(COMMITTED)) == DEFAULT
     written = re.findall(r"^(\w+) = |^\[(.*)\]$", COMMITTED.read_text(encoding="utf-8"), re.MULTILINE)
-    sections = {f"[{key.section}]": None for key in KEYS}
-    assert [f"[{section}]" for key, section in written if not key] == list(sections)
+    named = dict.fromkeys(key.section for key in KEYS if key.section)
+    assert [section for key, section in written if not key] == list(named)
     assert [key for key, _ in written if key] == [key.name for key in KEYS]

@@ -24,7 +24,6 @@ from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,9 +32,10 @@ import pytest
 from fluxhero import __version__, logs
 from fluxhero.actors.control import FOLLOWERS
 from fluxhero.cli import main
-from fluxhero.config import Config
+from fluxhero.config import parse, plain
 from fluxhero.core.calendar import nyse
 from fluxhero.feeds import recording
+from fluxhero.kernel.plug import settled
 from fluxhero.messages import MINUTE
 from fluxhero.operate import client
 from fluxhero.replay import Replay
@@ -299,7 +299,7 @@ def begun(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     request = recording.Request(data=data, symbols=("IBM", "AIG"))
     tape = recording.load(request, nyse())
     tape.tape.ts = tape.tape.ts[:BEFORE]
-    config = msgspec.toml.decode(CONFIG, type=Config)
+    config = parse(CONFIG)
     assert Replay(recording=tape, request=request, config=config, directory=state).main()
     assert len(query(state, "SELECT * FROM positions")) == 2
     return state
@@ -643,8 +643,8 @@ def test_it_tells_its_version_its_settings_and_its_actors(daemon: Running) -> No
         "python": platform.python_version(),
     }
     settings = daemon.ask(cmd="config")
-    config = msgspec.toml.decode(CONFIG, type=Config)
-    assert (settings["hash"], settings["config"]) == (config.hash(), msgspec.json.decode(msgspec.json.encode(config)))
+    config = settled(parse(CONFIG))
+    assert (settings["hash"], settings["config"]) == (config.hash(), json.loads(json.dumps(plain(config))))
     actors = {a["actor"]: a for a in daemon.ask(cmd="actors")["actors"]}
     assert {name: (a["up"], a["restarts"]) for name, a in actors.items()} == dict.fromkeys(
         ("candles", "control", "door", "feed", "heart", "http", "orders", "recorder", "risk", "strategy"), (True, 0)

@@ -12,6 +12,7 @@ import pytest
 from fluxhero.config import Config, Strategy
 from fluxhero.core.calendar import nyse
 from fluxhero.feeds.recording import Request, load
+from fluxhero.kernel.plug import settled
 from fluxhero.replay import Replay
 from tests.market import write_bars, write_ticks
 
@@ -30,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def replayed(data: Path, state: Path, symbols: str, **settings: Any) -> Path:
     request = Request(data=data, symbols=tuple(symbols.split(",")))
-    config = Config(strategy=Strategy(name="metronome"))
+    config = settled(Config(strategy=Strategy(name="metronome")))
     recording = load(request, nyse())
     assert Replay(recording=recording, request=request, config=config, directory=state, **settings).main()
     return state

@@ -12,8 +12,9 @@ SRC = Path(__file__).parents[1] / "src" / "fluxhero"
 # Rungs from the ground up. Names within one rung are blind to each other.
 RUNGS: list[set[str]] = [
     {"__init__"},
-    {"messages", "config", "kernel", "metrics", "logs"},
-    {"ports"},
+    {"messages", "section", "metrics", "logs"},
+    {"config"},
+    {"kernel", "ports"},
     {"core", "runtime", "exchange"},
     {"feeds", "brokers", "store"},
     {"actors"},
@@ -30,12 +31,19 @@ RUNGS: list[set[str]] = [
 ]
 LEVEL = {name: level for level, rung in enumerate(RUNGS) for name in rung}
 
-# Beside the ladder: core decides with the kernel's numbers and the vocabulary alone, not even through ports.
-ONLY = {"core": {"core", "messages", "config", "kernel"}, "kernel": {"kernel"}, "messages": set[str]()}
+# Beside the ladder: core decides with the kernel's numbers and the vocabulary alone, not even through ports; the kernel
+# knows what a key is, for its strategies have some.
+ONLY = {
+    "core": {"core", "messages", "config", "kernel"},
+    "kernel": {"kernel", "config", "section"},
+    "config": {"section"},
+    "section": set[str](),
+    "messages": set[str](),
+}
 # Actors never import each other: they meet in messages.
 HERMITS = {"actors"}
 
-PURE = ("core", "kernel", "messages", "config", "exchange")
+PURE = ("core", "kernel", "messages", "config", "section", "exchange")
 IMPURE = {
     "trio", "anyio", "httpx", "time", "random", "secrets", "uuid", "sqlite3", "os", "socket", "threading", "asyncio",
     "structlog", "subprocess",

@@ -20,6 +20,7 @@ from fluxhero.core import journal as j
 from fluxhero.core.explain import GATE_NAMES, OUTCOMES
 from fluxhero.gauges import READINGS
 from fluxhero.kernel import codes
+from fluxhero.kernel.plug import settled
 from fluxhero.messages import Quality, Role, Says
 from fluxhero.metrics import Metrics
 from fluxhero.operate.line import Line, Unanswered
@@ -203,7 +204,7 @@ def test_trading_on_makes_no_new_series(daemon: Daemon) -> None:
 
 
 def test_labels_are_of_few_words_and_never_of_an_order(daemon: Daemon) -> None:
-    config = parse(CONFIG)
+    config = settled(parse(CONFIG))
     said: dict[str, set[str]] = {}
     text = daemon.text()
     for _, labels in sight(text):

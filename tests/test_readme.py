@@ -8,6 +8,8 @@ import pytest
 
 from fluxhero import cli
 from fluxhero.config import Config
+from fluxhero.kernel.plug import settled
+from fluxhero.kernel.strategies.dual_mode import Params
 from fluxhero.operate import exits
 from tests.dev.make_readme import rendered
 
@@ -47,10 +49,12 @@ def test_the_exit_codes_are_the_programs() -> None:
 
 
 def test_the_limits_are_the_defaults() -> None:
-    c = Config()
+    c = settled(Config())
+    own = c.strategy.params
+    assert isinstance(own, Params)
     share = [c.risk.position_cap, c.risk.deployed_cap, c.risk.day_loss, c.risk.soft_drawdown, c.risk.hard_drawdown]
     assert [f"{s:.0%}".replace("%", " %") for s in share] == ["20 %", "50 %", "3 %", "15 %", "20 %"]
-    assert (c.strategy.dual_mode.trend_risk, c.strategy.dual_mode.mean_risk, c.risk.slots) == (0.01, 0.0075, 5)
+    assert (own.trend_risk, own.mean_risk, c.risk.slots) == (0.01, 0.0075, 5)
     assert "| position, deployed, positions | 20 %, 50 %, 5 |" in TEXT
     assert "| risk per trade | 1 %, 0.75 % in mean reversion |" in TEXT
 

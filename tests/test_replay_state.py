@@ -25,7 +25,7 @@ import pytest
 
 from fluxhero import logs
 from fluxhero.cli import main
-from fluxhero.config import Config
+from fluxhero.config import parse
 from fluxhero.core.calendar import nyse
 from fluxhero.feeds import recording
 from fluxhero.messages import MINUTE
@@ -113,7 +113,7 @@ def some_of(data: Path, state: Path, events: int) -> None:
     request = recording.Request(data=data, symbols=("IBM", "AIG"))
     tape = recording.load(request, nyse())
     tape.tape.ts = tape.tape.ts[:events]
-    config = msgspec.toml.decode(CONFIG, type=Config)
+    config = parse(CONFIG)
     strategy = msgspec.structs.replace(config.strategy, name="metronome")
     config = msgspec.structs.replace(config, strategy=strategy)
     assert Replay(recording=tape, request=request, config=config, directory=state).main()

@@ -38,7 +38,7 @@ HELD: Answer = {
 BARE: Answer = {**HELD, "symbol": "AIG", "qty": 9, "stop": None, "result": -0.5}
 REGIME: Answer = {
     "symbol": "IBM", "regime": "neutral", "seen": "strong trend", "streak": 2, "held": 17, "adx": 31.68, "r2": 0.8304,
-    "volatility": 1.18,
+    "volatility": "normal", "atr_over_mean": 1.18,
 }  # fmt: skip
 
 
@@ -62,9 +62,9 @@ FRAME = [
     "IBM     1,204    97.73  97.91  97.48  +36.77",
     "AIG         9    97.73  97.91      -   -0.50",
     "",
-    "symbol  regime   seen          streak  held    adx      r2  volatility",
-    "IBM     neutral  strong trend       2    17  31.68  0.8304        1.18",
-    "AIG     neutral  strong trend       2    17  31.68  0.8304        1.18",
+    "symbol  regime   seen          streak  held    adx      r2  volatility  atr over mean",
+    "IBM     neutral  strong trend       2    17  31.68  0.8304  normal               1.18",
+    "AIG     neutral  strong trend       2    17  31.68  0.8304  normal               1.18",
     "",
     "AIG 2024-03-28 11:12:00 ET: because of this and that and much more.",
     "IBM 2024-03-28 11:12:00 ET: because of this and that and much more.",

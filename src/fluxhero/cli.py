@@ -46,10 +46,19 @@ def _for_ctl(p: argparse.ArgumentParser) -> Do:
 
 
 def _for_config(p: argparse.ArgumentParser) -> Do:
+    commands = p.add_subparsers(dest="cmd", required=True, metavar="COMMAND")
+    show = commands.add_parser("show", help="every key with its value, unit, range and meaning")
+    show.add_argument("--json", action="store_true", help="print them as one JSON object")
+    commands.add_parser("check", help="is the file good?")
+    for command in commands.choices.values():
+        command.add_argument("--config", type=Path, metavar="FILE", help="a config.toml (default: the defaults)")
+    return _config
+
+
+def _config(args: argparse.Namespace) -> int:
     from fluxhero.operate import configure
 
-    configure.arguments(p)
-    return configure.run
+    return configure.run(args)
 
 
 def _for_monitoring(p: argparse.ArgumentParser) -> Do:
@@ -60,7 +69,8 @@ def _for_monitoring(p: argparse.ArgumentParser) -> Do:
 
 
 def _for_warm(p: argparse.ArgumentParser) -> Do:
-    p.add_argument("--config", type=Path, metavar="FILE")
+    p.add_argument("--config", type=Path, metavar="FILE", help="for its own strategy too")
+    p.add_argument("--half", type=int, choices=[0, 1], help=argparse.SUPPRESS)
     return _warm
 
 
@@ -86,7 +96,7 @@ def _for_replay(p: argparse.ArgumentParser) -> Do:
     p.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="New York, inclusive")
     p.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="New York, inclusive")
     p.add_argument("--speed", default=0.0, type=_speed, metavar="N|max", help="market per host time (max)")
-    p.add_argument("--strategy", choices=["dual_mode", "metronome"], help="instead of the configured one")
+    p.add_argument("--strategy", metavar="NAME", help="instead of the configured one: a name, or a file.py")
     p.add_argument("--release", default="auto", choices=["auto", "never"], help="day-loss trips, at the next session")
     p.add_argument("--config", type=Path, metavar="FILE", help="a config.toml (default: the defaults)")
     p.add_argument("--state", type=Path, metavar="DIR", help="keep and resume here (default: a fresh temporary one)")
@@ -134,8 +144,8 @@ def _duration(text: str) -> float:
 
 def _run(args: argparse.Namespace) -> int:
     from fluxhero import logs
-    from fluxhero.config import Config, load
     from fluxhero.hosted import endings
+    from fluxhero.kernel.plug import loaded
     from fluxhero.service import Service
 
     logs.configure()
@@ -143,7 +153,7 @@ def _run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: os._exit(OK))
 
     def run() -> int:
-        config = load(args.config) if args.config else Config()
+        config = loaded(args.config)
         directory = args.state or places.state()
         service = Service(config=config, directory=directory, socket=places.socket(args.state), seconds=args.seconds)
         return NO_INPUT if service.main() else OK
@@ -152,23 +162,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _warm(args: argparse.Namespace) -> int:
-    import time
+    from fluxhero.operate import warming
 
-    from fluxhero.config import Config, load
-    from fluxhero.kernel.warm import compiled, warm
-    from fluxhero.outset import STRATEGIES
-
-    def run() -> None:
-        began = time.monotonic()
-        warm(STRATEGIES[(load(args.config) if args.config else Config()).strategy.name])
-        loaded, made = compiled()
-        print(f"warm: {loaded} kernel functions from the cache, {made} compiled, {time.monotonic() - began:.1f} s")
-
-    return _guarded(run)
+    return _guarded(lambda: warming.run(args.config, args.half))
 
 
 def _verify(args: argparse.Namespace) -> int:
     from fluxhero.store.queries import Reader
+    from fluxhero.store.recount import differs
     from fluxhero.store.sqlite import StoreError, verified
 
     def run() -> None:
@@ -176,11 +177,14 @@ def _verify(args: argparse.Namespace) -> int:
         try:
             bad = verified(reader.db)
             rows, head = reader.head()
+            wrong = None if bad else differs(reader.db)
         finally:
             reader.close()
         if bad is not None:
             raise StoreError(f"journal row {bad} does not follow from those before it: restore a backup")
-        print(f"{rows:,} rows, each follows from those before it; hash {head}")
+        if wrong is not None:
+            raise StoreError(f"{wrong}: restore a backup")
+        print(f"{rows:,} rows, each follows from those before it, and the kernel's rows from them; hash {head}")
 
     return _guarded(run)
 
@@ -219,19 +223,14 @@ def _replay(args: argparse.Namespace) -> int:
 def _replayed(args: argparse.Namespace) -> None:
     import tempfile
 
-    import msgspec
-
-    from fluxhero.config import Config, load
     from fluxhero.core.calendar import nyse
     from fluxhero.feeds import recording
+    from fluxhero.kernel.plug import loaded
     from fluxhero.messages import Model
     from fluxhero.replay import Replay
     from fluxhero.store.parquet import ParquetStore
 
-    config = load(args.config) if args.config else Config()
-    if args.strategy:
-        strategy = msgspec.structs.replace(config.strategy, name=args.strategy)
-        config = msgspec.structs.replace(config, strategy=strategy)
+    config = loaded(args.config, args.strategy)
     request = recording.Request(
         data=args.data, symbols=args.symbols, input=recording.Input(args.input), adjusted=args.adjusted,
         files=dict(args.file), model=None if args.model == "auto" else Model(args.model),

@@ -1,45 +1,41 @@
-"""config.toml as frozen Structs: every key has a default, a range, a unit and a meaning; an unknown one is an error."""
+"""config.toml as frozen Structs. The tables of strategies stay as they are until their strategies are known."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
 from collections.abc import Iterator
 from datetime import date
-from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, inspect
+from msgspec import Meta
 
+from fluxhero.section import ConfigError as ConfigError
+from fluxhero.section import (
+    Count,
+    Factor,
+    Key,
+    Level,
+    Multiple,
+    Ratio,
+    Seconds,
+    Section,
+    Share,
+    checked,
+    describe,
+    key,
+    rule,
+    shown,
+    unknown,
+)
 
-class ConfigError(Exception):
-    """One line: the key, the value, the range."""
-
-
-Share = Annotated[float, Meta(gt=0.0, le=1.0)]
-Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
-Factor = Annotated[float, Meta(gt=0.0, le=100.0)]
-Level = Annotated[float, Meta(gt=0.0, lt=100.0)]
-Count = Annotated[int, Meta(ge=1, le=1000)]
 SYMBOL = r"[A-Z]{1,5}([.][A-Z]{1,2})?"
 Symbol = Annotated[str, Meta(pattern=rf"^{SYMBOL}\Z")]
 
-StrategyName = Literal["dual_mode", "metronome"]
-
 FIRST, LAST = date(1998, 2, 1), date(2029, 12, 1)  # where a market may begin: within the calendar, with room to trade
-TRADING = ("risk", "gates", "costs", "paper", "strategy")  # the sections that can change a trade
-
-
-def key(unit: str, meaning: str, **more: str) -> Meta:
-    """`range`: what the type alone cannot say; `under`: the key of the same section that must be larger."""
-    return Meta(description=meaning, extra={"unit": unit, **more})
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file."""
+TRADING = ("risk", "regime", "indicators", "gates", "costs", "paper", "strategy")  # sections that can change a trade
 
 
 class Risk(Section, frozen=True, kw_only=True):
@@ -55,12 +51,47 @@ class Risk(Section, frozen=True, kw_only=True):
     soft_stop_atr: Annotated[Factor, key("ATR", "stop distance past the soft drawdown")] = 2.0
     stop_atr: Annotated[Factor, key("ATR", "stop distance")] = 2.5
     stop_step: Annotated[Ratio, key("ATR", "the least that a stop is moved by")] = 0.25
+    correlated: Annotated[Ratio, key("correlation", "beyond it with a position held, a new one is smaller")] = 0.7
+    correlated_size: Annotated[Share, key("factor", "on the size of such a one")] = 0.5
+    crowded: Annotated[Ratio, key("correlation", "all positions beyond it on average are a crowd")] = 0.8
+    crowded_slots: Annotated[Count, key("positions", "the most in a crowd")] = 3
+    weight_trades: Annotated[Count, key("trades", "closed in a mode before its results weigh on its sizes")] = 20
+    weight_floor: Annotated[Share, key("factor", "the least that results make of a mode's sizes")] = 0.5
+
+
+class Regime(Section, frozen=True, kw_only=True):
+    strong_adx: Annotated[Level, key("ADX", "above it, with strong_r2: a strong trend")] = 25.0
+    strong_r2: Annotated[Ratio, key("R2", "above it, with strong_adx: a strong trend")] = 0.6
+    quiet_adx: Annotated[Level, key("ADX", "below it, with quiet_r2: mean reversion", under="strong_adx")] = 20.0
+    quiet_r2: Annotated[Ratio, key("R2", "below it, with quiet_adx: mean reversion", under="strong_r2")] = 0.4
+    confirm: Annotated[Count, key("bars", "in a row that confirm a regime")] = 3
+    high_vol: Annotated[Factor, key("mean ATR", "an ATR above it is high volatility")] = 1.5
+    low_vol: Annotated[Factor, key("mean ATR", "an ATR below it is low volatility", under="high_vol")] = 0.7
+
+
+class Indicators(Section, frozen=True, kw_only=True):
+    kama: Annotated[
+        Literal["fixed", "regime"], key("variant", "regime: KAMA leans to slow in noise, to fast in a trend")
+    ] = "fixed"
+    adaptive: Annotated[bool, key("flag", "periods shorten in high volatility, lengthen in low")] = False
+    spike_ratio: Annotated[Factor, key("hourly ATR", "a 5-minute ATR (x sqrt 12) beyond it is a spike")] = 2.0
+    spike_stop: Annotated[Factor, key("factor", "on stop distances entered in a spike")] = 1.5
+    spike_size: Annotated[Share, key("factor", "on sizes entered in a spike")] = 0.7
 
 
 class Gates(Section, frozen=True, kw_only=True):
     last_minutes: Annotated[int, Meta(ge=0, le=390), key("minutes", "the last of a session: no entries")] = 15
     gap_limit: Annotated[Share, key("share of the close", "a larger gap at the open: no entries that session")] = 0.02
-    confirm: Annotated[Count, key("bars", "in a row that confirm a regime")] = 3
+    volume_floor: Annotated[Multiple, key("mean volume", "a bar of no more: no entry")] = 0.5
+    volume_breakout: Annotated[Multiple, key("mean volume", "the same for a close above the last 20 highs")] = 1.5
+    spread_max: Annotated[Factor, key("deviations of 5 m closes", "a wider spread: no entry")] = 0.25
+    spread_noon: Annotated[Factor, key("deviations of 5 m closes", "the same from 12:00 to 13:00 New York")] = 0.15
+    fresh: Annotated[Seconds, key("s", "the age up to which a quote is fresh")] = 5.0
+    quiet: Annotated[Seconds, key("s", "the same for one that stands while others come")] = 60.0
+    shorts: Annotated[bool, key("flag", "short positions too")] = False
+    hard_to_borrow: Annotated[
+        tuple[Symbol, ...], key("symbols", "never sold short", range='like "BRK.B", none twice')
+    ] = ()
 
 
 class Costs(Section, frozen=True, kw_only=True):
@@ -68,6 +99,7 @@ class Costs(Section, frozen=True, kw_only=True):
     slip: Annotated[Ratio, key("share of the price", "each side, bar model only")] = 0.0001
     impact: Annotated[Ratio, key("share of the price", "on top of it when the order is a crowd")] = 0.0005
     crowd: Annotated[Share, key("share of average volume", "an order beyond it is a crowd")] = 0.10
+    borrow: Annotated[Ratio, key("share of the value a year", "for shorts")] = 0.003
 
 
 class Paper(Section, frozen=True, kw_only=True):
@@ -75,28 +107,22 @@ class Paper(Section, frozen=True, kw_only=True):
     latency_ms: Annotated[int, Meta(ge=1, le=60_000), key("ms", "from send to arrival, quote model only")] = 50
 
 
-class DualMode(Section, frozen=True, kw_only=True):
-    enter_atr: Annotated[Factor, key("ATR", "above KAMA: a trend is entered")] = 0.5
-    exit_atr: Annotated[Factor, key("ATR", "below KAMA: a trend is left")] = 0.3
-    stop_share: Annotated[Share, key("share of the close", "stop distance, mean reversion")] = 0.03
-    trend_risk: Annotated[Share, key("share of equity", "risked by a trade, trend")] = 0.01
-    mean_risk: Annotated[Share, key("share of equity", "risked by a trade, mean reversion and neutral")] = 0.0075
-    neutral_scale: Annotated[Share, key("factor", "on sizes in the neutral regime")] = 0.7
-    oversold: Annotated[Level, key("RSI", "below it a dip is bought", under="overbought")] = 30.0
-    overbought: Annotated[Level, key("RSI", "above it a dip is sold, no neutral trend entered")] = 70.0
-    width: Annotated[Factor, key("standard deviations", "of the Bollinger bands, each side")] = 2.0
-
-
-class Metronome(Section, frozen=True, kw_only=True):
-    every: Annotated[Count, key("bars", "from entry to entry")] = 15
-    keep: Annotated[Count, key("bars", "that a position is kept")] = 10
-    risk: Annotated[Share, key("share of equity", "risked by a trade")] = 0.01
-
-
 class Strategy(Section, frozen=True, kw_only=True):
-    name: Annotated[StrategyName, key("name", "of the strategy that decides")] = "dual_mode"
-    dual_mode: DualMode = DualMode()
-    metronome: Metronome = Metronome()
+    name: Annotated[
+        str, key("name", "of the strategy that decides", range="of a shipped one, an entry point, or a file.py")
+    ] = "dual_mode"
+    tables: dict[str, Any] = {}  # noqa: RUF012  by name: as the file has them, Sections once settled
+
+    @property
+    def stem(self) -> str:
+        """What its table is called."""
+        return Path(self.name).stem if self.name.endswith(".py") else self.name
+
+    @property
+    def params(self) -> Section:
+        table = self.tables.get(self.stem)
+        assert isinstance(table, Section), "kernel.plug.settled comes first"
+        return table
 
 
 class Market(Section, frozen=True, kw_only=True):
@@ -120,7 +146,12 @@ class Metrics(Section, frozen=True, kw_only=True):
 
 
 class Config(Section, frozen=True, kw_only=True):
+    profile: Annotated[
+        Literal["default", "original"], key("profile", "original: its values where they differ and nothing is said")
+    ] = "default"
     risk: Risk = Risk()
+    regime: Regime = Regime()
+    indicators: Indicators = Indicators()
     gates: Gates = Gates()
     costs: Costs = Costs()
     paper: Paper = Paper()
@@ -129,73 +160,47 @@ class Config(Section, frozen=True, kw_only=True):
     metrics: Metrics = Metrics()
 
     def hash(self) -> str:
-        """Of the keys that can change a trade."""
+        """Of the keys that can change a trade, of strategies those of the one that decides."""
         trading = {name: getattr(self, name) for name in TRADING}
+        trading["strategy"] = [self.strategy.stem, self.strategy.params]
         return hashlib.blake2b(msgspec.json.encode(trading), digest_size=8).hexdigest()
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a key; `section` as in the file, such as strategy.dual_mode."""
+TABLES: dict[str, type[Section]] = {
+    name: type(value) for name, value in msgspec.structs.asdict(Config()).items() if isinstance(value, Section)
+}
 
-    section: str
-    name: str
-    default: Any
-    unit: str
-    range: str
-    meaning: str
-    trading: bool
-    under: str  # the key of the same section that must be larger, or nothing
-
-    @property
-    def path(self) -> str:
-        return f"{self.section}.{self.name}"
-
-    def of(self, config: Config) -> Any:
-        return attrgetter(self.path)(config)
+# The original's values where they differ from ours.
+ORIGINAL: dict[str, Any] = {
+    "gates": {"spread_max": 0.05, "spread_noon": 0.025},
+    "strategy": {"dual_mode": {"neutral": "both"}},
+}
 
 
-def describe() -> list[Key]:
-    """Every key, in the file's order."""
-    return list(_keys(inspect.type_info(Config), ""))
+def sections(config: Config) -> Iterator[tuple[str, Section]]:
+    """Those of the file by name, in its order; its top level, without a name, comes first. `config` is settled."""
+    yield "", config
+    for name in TABLES:
+        yield name, getattr(config, name)
+        if name == "strategy":
+            yield from ((f"strategy.{stem}", table) for stem, table in config.strategy.tables.items())
 
 
-def _keys(section: inspect.Type, path: str) -> Iterator[Key]:
-    assert isinstance(section, inspect.StructType)
-    for field in section.fields:
-        if isinstance(field.type, inspect.StructType):
-            yield from _keys(field.type, _below(path, field.name))
-        else:
-            yield _key(field, path)
+def keys(config: Config) -> Iterator[tuple[Key, Any]]:
+    """Every key of the file with its value."""
+    for name, section in sections(config):
+        yield from ((k, getattr(section, k.name)) for k in describe(type(section), name))
 
 
-def _below(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _key(field: inspect.Field, section: str) -> Key:
-    assert isinstance(field.type, inspect.Metadata)
-    extra, schema = field.type.extra or {}, field.type.extra_json_schema or {}
-    under = extra.get("under", "")
-    bounds = extra.get("range") or _range(field.type.type)
-    return Key(
-        section=section, name=field.name, default=field.default, unit=extra["unit"], meaning=schema["description"],
-        range=f"{bounds}, under {under}" if under else bounds, trading=section.split(".")[0] in TRADING, under=under,
-    )  # fmt: skip
-
-
-def _range(t: inspect.Type) -> str:
-    if isinstance(t, inspect.LiteralType):
-        return " or ".join(str(value) for value in t.values)
-    assert isinstance(t, inspect.IntType | inspect.FloatType)
-    if t.ge is not None and t.le is not None:
-        return f"{t.ge:_.15g} to {t.le:_.15g}"
-    bounds = ((">", t.gt), (">=", t.ge), ("<", t.lt), ("<=", t.le))
-    return ", ".join(f"{sign} {bound:_.15g}" for sign, bound in bounds if bound is not None)
+def plain(config: Config) -> dict[str, Any]:
+    """As in the file."""
+    made: dict[str, Any] = msgspec.to_builtins(config)
+    return {**made, "strategy": {"name": config.strategy.name, **made["strategy"]["tables"]}}
 
 
 def load(path: Path) -> Config:
-    """A checked configuration. Raises ConfigError."""
-    return parse(read(path), str(path))
+    """A configuration, checked but for its strategies. Raises ConfigError."""
+    return parse(read(path), str(path), path.parent)
 
 
 def read(path: Path) -> str:
@@ -207,85 +212,55 @@ def read(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read: {e}") from None
 
 
-def parse(text: str, name: str = "config.toml") -> Config:
+def parse(text: str, name: str = "config.toml", folder: Path = Path()) -> Config:
+    """`folder`: where a strategy's file is looked for."""
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as e:  # a ValueError too where a number has thousands of digits
         raise ConfigError(f"{name} is no TOML: {e}") from None
     try:
-        return _checked(raw)
+        return _checked(raw, folder)
     except ConfigError as e:
         raise ConfigError(f"{name}: {e}") from None
 
 
-def _checked(raw: dict[str, Any]) -> Config:
-    _known(raw, inspect.type_info(Config), "")
-    try:
-        config = msgspec.convert(raw, Config)
-    except msgspec.ValidationError as e:
-        raise _invalid(raw, str(e)) from None
-    _sound(config)
+def _checked(raw: dict[str, Any], folder: Path) -> Config:
+    top = {name: value for name, value in raw.items() if name not in TABLES}
+    for name in top:
+        if name not in Config.__struct_fields__:
+            raise unknown("", name, ["profile", *(f"[{table}]" for table in TABLES)])
+    profile = checked(top, Config, "").profile
+    if profile == "original":
+        raw = _over(ORIGINAL, raw)
+    made: dict[str, Any] = {
+        name: checked(raw.get(name, {}), kind, name) for name, kind in TABLES.items() if name != "strategy"
+    }
+    config = Config(profile=profile, strategy=_strategy(raw.get("strategy", {}), folder), **made)
+    _begins(config.market)
     return config
 
 
-def _known(raw: dict[str, Any], section: inspect.Type, path: str) -> None:
-    """Before anything else is looked at: every key has a field."""
-    assert isinstance(section, inspect.StructType)
-    fields = {field.name: field.type for field in section.fields}
-    for name, value in raw.items():
-        if name not in fields:
-            there = (f"[{_below(path, n)}]" if isinstance(t, inspect.StructType) else n for n, t in fields.items())
-            raise ConfigError(f"{path or 'top level'}: unknown {_shown(name)}; there are {', '.join(there)}")
-        if isinstance(value, dict) and isinstance(fields[name], inspect.StructType):
-            _known(value, fields[name], _below(path, name))
+def _over(under: dict[str, Any], raw: Any) -> Any:
+    """What is said, and below it what is not."""
+    if not isinstance(raw, dict):
+        return raw
+    said = {name: _over(under[name], v) if isinstance(under.get(name), dict) else v for name, v in raw.items()}
+    return {**under, **said}
 
 
-def _invalid(raw: dict[str, Any], error: str) -> ConfigError:
-    """Of msgspec's error only the place counts; the rest is said as it is for every key."""
-    place = re.search(r"`\$\.([\w.]+)(?:\[(\d+)\])?`\Z", error)
-    assert place, error
-    value: Any = raw
-    for part in place[1].split("."):
-        value = value[part]
-    if place[2]:
-        return ConfigError(f"{place[1]} has {_shown(value[int(place[2])])}: {_rule(place[1])}")
-    return ConfigError(f"{place[1]} = {_shown(value)}: {_rule(place[1])}")
+def _strategy(raw: Any, folder: Path) -> Strategy:
+    if not isinstance(raw, dict):
+        return checked(raw, Strategy, "strategy")
+    tables = dict(raw)
+    name = checked({"name": tables.pop("name")} if "name" in raw else {}, Strategy, "strategy").name
+    return Strategy(name=str((folder / name).absolute()) if name.endswith(".py") else name, tables=tables)
 
 
-KINDS = {int: "a whole number", float: "a number", str: "text", tuple: "a list"}
-
-
-def _rule(path: str) -> str:
-    for k in describe():
-        if k.path == path:
-            return f"must be {KINDS[type(k.default)]}, {k.range} ({k.unit})"
-    return f"must be a section, [{path}]"
-
-
-def _shown(value: Any) -> str:
+def _begins(market: Market) -> None:
     try:
-        text = value.isoformat() if hasattr(value, "isoformat") else repr(value)
-    except ValueError:  # thousands of digits
-        return "a huge number"
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _sound(config: Config) -> None:
-    """What no type can say."""
-    for k in describe():
-        if k.under and k.of(config) >= (large := getattr(attrgetter(k.section)(config), k.under)):
-            raise ConfigError(f"{k.path} = {k.of(config)!r}: {_rule(k.path)}; {k.section}.{k.under} is {large!r}")
-    first, symbols = config.market.first, config.market.symbols
-    if not _begins(first):
-        raise ConfigError(f"market.first = {_shown(first)}: {_rule('market.first')}")
-    for i, symbol in enumerate(symbols):
-        if symbol in symbols[:i]:
-            raise ConfigError(f"market.symbols has {symbol!r} twice: {_rule('market.symbols')}")
-
-
-def _begins(text: str) -> bool:
-    try:
-        day = date.fromisoformat(text)
+        day = date.fromisoformat(market.first)
     except ValueError:
-        return False
-    return FIRST <= day <= LAST and day.isoformat() == text  # one spelling: fromisoformat takes 20000103 too
+        day = date.min
+    if not FIRST <= day <= LAST or day.isoformat() != market.first:  # one spelling: fromisoformat takes 20000103 too
+        (k,) = (k for k in describe(Market, "market") if k.name == "first")
+        raise ConfigError(f"{k.path} = {shown(market.first)}: {rule(k)}")

@@ -47,7 +47,7 @@ class Life:
     def exposure(self) -> float:
         """Positions at the last closes over equity."""
         equity = self.mind.risk.equity()
-        return (equity - self.mind.risk.book.cash) / equity if equity else 0.0
+        return self.mind.risk.exposure / equity if equity else 0.0
 
 
 class Gauges:

@@ -17,9 +17,9 @@ from fluxhero import __version__
 from fluxhero.config import Config
 from fluxhero.daemon import Daemon, run
 from fluxhero.house import House, Witness
-from fluxhero.kernel.compile import DIGEST
+from fluxhero.kernel.plug import find
 from fluxhero.kernel.warm import warm
-from fluxhero.outset import STRATEGIES, Outset
+from fluxhero.outset import Outset
 from fluxhero.ports import Ports
 from fluxhero.runtime.listen import local, unix
 from fluxhero.runtime.supervise import GaveUp, lone
@@ -34,7 +34,7 @@ DEADLINE = 4.0  # s from being told to go until we are cut off; systemd and a pe
 class Hosting:
     """How this machine has the daemon."""
 
-    config: Config
+    config: Config  # settled
     outset: Outset
     socket: Path
     port: int  # of HTTP; 0: any
@@ -46,13 +46,13 @@ class Hosting:
 
 async def hosted(h: Hosting, ports: Ports) -> bool:
     """Until the source has no more (True), or somebody wants us to go. Raises GaveUp, StoreError, Unlistenable."""
-    leaving = trio.Event()
+    leaving, strategy = trio.Event(), find(h.config.strategy.name)
     ports.store.begin_run(
-        pid=os.getpid(), host=socket.gethostname(), started=ports.host.wall(), version=__version__, code=DIGEST
+        pid=os.getpid(), host=socket.gethostname(), started=ports.host.wall(), version=__version__, code=strategy.code
     )
     house = House(h.config, h.outset, ports.host, ports.notify, h.narrator, lambda: h.opened(house.serves))
     ports.notify("STATUS=loading the kernel")
-    warm(STRATEGIES[h.config.strategy.name])
+    warm(strategy)
     with ExitStack() as opened:
         door, page = opened.enter_context(unix(h.socket)), opened.enter_context(local(h.port))
         house.serves = "http://127.0.0.1:{1}".format(*page.socket.getsockname())

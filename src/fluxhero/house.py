@@ -7,15 +7,13 @@ import platform
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from fluxhero import __version__
 from fluxhero.actors.http import Page
-from fluxhero.config import Config
+from fluxhero.config import Config, plain
 from fluxhero.core import journal
 from fluxhero.core.explain import when
 from fluxhero.gauges import Gauges, Life
-from fluxhero.kernel.compile import DIGEST
+from fluxhero.kernel.plug import find
 from fluxhero.metrics import Metrics
 from fluxhero.outset import Outset
 from fluxhero.ports import Host, Notify
@@ -41,8 +39,9 @@ class House:
         self._gauges = Gauges(self.metrics, outset, self.vitals)
         self._life: Life | None = None
         self._began, self._told = host.now(), False
-        self.metrics.build.labels(__version__, DIGEST, platform.python_version()).set(1)
-        self.metrics.config.labels(config.hash(), config.strategy.name).set(1)
+        self._code = find(config.strategy.name).code
+        self.metrics.build.labels(__version__, self._code, platform.python_version()).set(1)
+        self.metrics.config.labels(config.hash(), config.strategy.stem).set(1)
         for name in ("position_cap", "deployed_cap", "day_loss", "soft_drawdown", "hard_drawdown"):
             self.metrics.limit.labels(name).set(getattr(config.risk, name))
         self.pages: dict[str, Callable[[], Page]] = {
@@ -145,7 +144,7 @@ class House:
         }
 
     def _settings(self) -> Answer:
-        return {"hash": self._config.hash(), "config": msgspec.to_builtins(self._config)}
+        return {"hash": self._config.hash(), "config": plain(self._config)}
 
     def _version(self) -> Answer:
-        return {"version": __version__, "code": DIGEST, "python": platform.python_version()}
+        return {"version": __version__, "code": self._code, "python": platform.python_version()}

@@ -29,6 +29,9 @@ def micros(usd: float) -> Micros:
     return Micros(int(usd * 1e6 + 0.5))
 
 
+NO_QUOTE = -1.0  # a bar's spread where there was none
+
+
 class Quality(enum.IntEnum):
     """Of a bar. Only FULL steps indicators and decides."""
 
@@ -73,6 +76,7 @@ class Says(enum.StrEnum):
     REPLACED = "replaced"
     REJECTED = "rejected"
     CANCEL_REJECTED = "cancel_rejected"
+    CHARGED = "charged"  # not of an order: what a short position costs
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True, tag_field="m"):
@@ -141,16 +145,18 @@ class Watched(Message, frozen=True, kw_only=True):
 class Signal(Message, frozen=True, kw_only=True):
     slot: int
     entry: bool  # else an exit
+    side: Side = Side.BUY  # of the position: BUY is long
     mode: int
     price: Micros  # the decision bar's close
     stop: Micros
     risk: float
     scale: float
+    wide: float = 1.0  # of the stop distance, for as long as the position lives
     volume: float  # mean of the 20 bars before
 
 
 class Raise(Message, frozen=True, kw_only=True):
-    """Move a position's stop up."""
+    """Move a position's stop closer: up under a long one, down over a short one."""
 
     slot: int
     stop: Micros
@@ -167,10 +173,12 @@ class Entry(Message, frozen=True, kw_only=True):
     """A granted entry."""
 
     slot: int
+    side: Side
     qty: Shares
     mode: int
     price: Micros
     stop: Micros
+    wide: float
     volume: float
 
 
@@ -206,6 +214,7 @@ class Order(Message, frozen=True, kw_only=True):
     replaces: Cid | None = None
     volume: float = 0.0  # mean of the 20 bars before the decision
     mode: int = 0
+    wide: float = 1.0  # an entry's
 
 
 class Cancel(Message, frozen=True, kw_only=True):
@@ -226,12 +235,20 @@ class Update(Message, frozen=True, kw_only=True):
     qty: Shares = Shares(0)  # of this execution
     fee: Micros = Micros(0)
     reason: str = ""
+    slot: int = -1  # of a charge, `price` is what it was reckoned at
 
 
 class Lot(Message, frozen=True, kw_only=True):
     slot: int
-    qty: Shares
+    qty: Shares  # signed: short is less than 0
     price: Micros  # an entry's decision close; of a position, 0
+
+
+class Round(Message, frozen=True, kw_only=True):
+    """A closed trade, for the statistics of its mode."""
+
+    mode: int
+    result: Micros  # after fees
 
 
 class Booked(Message, frozen=True, kw_only=True):
@@ -241,16 +258,18 @@ class Booked(Message, frozen=True, kw_only=True):
     held: tuple[Lot, ...]
     entering: tuple[Lot, ...]
     grants: int
+    rounds: tuple[Round, ...] = ()  # closed since the last Booked
 
 
 class Traded(Message, frozen=True, kw_only=True):
-    """A fill, for the strategy; qty is signed, mode and stop are the order's."""
+    """A fill, for the strategy; qty is signed, mode, stop and wide are the order's."""
 
     slot: int
     qty: Shares
     price: Micros
     mode: int
     stop: Micros
+    wide: float
 
 
 class SealDue(Message, frozen=True, kw_only=True):
@@ -271,14 +290,14 @@ class State(Message, frozen=True, kw_only=True):
 
     name: str
     blob: bytes
-    count: int = 0  # of fills it has seen
+    count: int = 0  # of the fills, or of the closed trades, that it has seen
 
 
 class Note(Message, frozen=True, kw_only=True):
     """Rows that no effect depends on yet."""
 
     rows: tuple[Any, ...]  # of core.journal
-    state: State | None = None
+    states: tuple[State, ...] = ()
     updates: int = 0  # the venue's updates that they account for; 0: none
 
 

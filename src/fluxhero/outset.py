@@ -6,20 +6,20 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from fluxhero.config import Config
-from fluxhero.kernel import dual_mode, metronome
-from fluxhero.kernel.state import ACCOUNT, BAR, RULES, row
+from fluxhero.core.marks import FRESH, QUIET
+from fluxhero.kernel.params import params_of
+from fluxhero.kernel.plug import Strategy, find, settled
+from fluxhero.kernel.state import ACCOUNT, BAR, TAPE, row
 from fluxhero.kernel.think import build
-from fluxhero.messages import Array, Micros, Model, Nanos, micros
+from fluxhero.messages import MINUTE, SECOND, Array, Micros, Model, Nanos, micros
+from fluxhero.section import ConfigError
 from fluxhero.store.sqlite import OtherState
 
-STRATEGIES: dict[str, ModuleType] = {"dual_mode": dual_mode, "metronome": metronome}
 FOR_EVER = 2**62  # ns: marks in `bar` are consecutive however far apart
 MARKS_APART = 5_000_000_000  # ns: in `quote` they are not beyond this
 
@@ -36,12 +36,16 @@ class Outset:
     cash: Micros
     identity: dict[str, str]  # what must be the same for as long as the state lives
     settings: str  # hash of the trading keys
+    strategy: str  # as kernel.plug finds it
     auto_release: bool
     begins: Nanos  # the tape's first event
     params: Array
     rows: Callable[[], Array]
     think: Callable[..., int]
     history: Callable[[], Array] = field(default=lambda: nothing(0))  # bars before the account, (times, symbols)
+    unshortable: frozenset[int] = frozenset()  # slots never sold short
+    fresh: Nanos = FRESH  # as core.marks
+    quiet: Nanos = QUIET
 
     def check(self, opened: Any) -> None:
         """Refuses a state that was made for something else, naming the first difference."""
@@ -58,12 +62,14 @@ class Outset:
 
 def outset(
     config: Config, directory: Path, symbols: tuple[str, ...], model: Model, begins: Nanos, identity: dict[str, str],
-    *, daily: bool = False, raw: bool = True, auto_release: bool = False, history: Callable[[], Array] | None = None,
+    *, daily: bool = False, raw: bool = True, auto_release: bool = False, span: Nanos = MINUTE,
+    history: Callable[[], Array] | None = None,
 ) -> Outset:  # fmt: skip
-    """`identity`: what else must be the same, beside what every state is made for."""
-    strategy = STRATEGIES[config.strategy.name]
-    dtype = row(strategy.OWN)
-    layout = hashlib.blake2b(repr((dtype, ACCOUNT)).encode(), digest_size=6).hexdigest()
+    """`identity`: what else must be the same, beside what every state is made for. Raises ConfigError."""
+    config = settled(config)
+    strategy = runnable(find(config.strategy.name))
+    dtype = row(strategy.own)
+    layout = hashlib.blake2b(repr((dtype, ACCOUNT, TAPE, strategy.params)).encode(), digest_size=6).hexdigest()
     return Outset(
         directory=directory,
         symbols=symbols,
@@ -72,32 +78,40 @@ def outset(
         identity={
             "symbols": ",".join(symbols),
             "model": model.value,
-            "strategy": config.strategy.name,
+            "strategy": strategy.name,
             **identity,
             "kernel layout": layout,
         },
         settings=config.hash(),
+        strategy=config.strategy.name,
         auto_release=auto_release,
         begins=begins,
-        params=parameters(config, model, daily=daily, raw=raw),
+        params=parameters(config, model, daily=daily, raw=raw, span=span),
         rows=lambda: np.zeros(len(symbols), dtype),
-        think=build(strategy),
+        think=build(strategy).think,
         history=history or (lambda: nothing(len(symbols))),
+        unshortable=frozenset(slot for slot, symbol in enumerate(symbols) if symbol in config.gates.hard_to_borrow),
+        fresh=Nanos(round(config.gates.fresh * SECOND)),
+        quiet=Nanos(round(config.gates.quiet * SECOND)),
     )
 
 
-def parameters(config: Config, model: Model, *, daily: bool = False, raw: bool = True) -> Array:
-    """The kernel's PARAMS record of a strategy: rules of the account and the strategy's own."""
-    strategy = STRATEGIES[config.strategy.name]
-    p = np.zeros(1, strategy.PARAMS)
-    for section in (config.risk, config.gates, config.costs):
-        for key, value in msgspec.structs.asdict(section).items():
-            if key in (RULES.names or ()):
-                p["rules"][key] = value
-    p["rules"]["fee"] = micros(config.costs.commission)
-    p["rules"]["raw"] = raw
+def runnable(strategy: Strategy) -> Strategy:
+    """By the daemon: every position has a stop, and its size comes from the distance to it."""
+    if strategy.sizing == "risk":
+        return strategy
+    raise ConfigError(
+        f"strategy.name = {strategy.name!r}: it sizes by {strategy.sizing!r}, without stops and caps; only the lab runs"
+        ' it, the daemon needs SIZING = "risk"'
+    )
+
+
+def parameters(
+    config: Config, model: Model, *, daily: bool = False, raw: bool = True, span: Nanos = MINUTE
+) -> Array:  # fmt: skip
+    """The kernel's PARAMS record of a strategy: rules of the account and the strategy's own. span: of a trading bar."""
+    p = params_of(settled(config))
+    p["rules"]["raw"], p["rules"]["span"] = raw, span
     p["rules"]["strikes"] = 1 if daily else 2
     p["rules"]["strike_window"] = FOR_EVER if model is Model.BAR else MARKS_APART
-    for key, value in msgspec.structs.asdict(getattr(config.strategy, config.strategy.name)).items():
-        p["own"][key] = value
     return p

@@ -14,7 +14,8 @@ from fluxhero.config import Config
 from fluxhero.feeds.files import Timeframe
 from fluxhero.feeds.recording import Recording, Request
 from fluxhero.hosted import Hosting, hosted
-from fluxhero.messages import Nanos
+from fluxhero.kernel.plug import settled
+from fluxhero.messages import MINUTE, Nanos
 from fluxhero.outset import Outset, outset
 from fluxhero.ports import Host, Ports
 from fluxhero.runtime import seeded
@@ -50,7 +51,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
             return finished
 
     def hosting(self, of: Outset) -> Hosting:
-        return Hosting(config=self.config, outset=of, socket=self.directory / "control.sock", port=0)
+        return Hosting(config=settled(self.config), outset=of, socket=self.directory / "control.sock", port=0)
 
     def ports(self, of: Outset, store: SQLiteStore, host: Host | None = None) -> Ports:
         """`host`: another than this machine."""
@@ -68,7 +69,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         identity = {
             "timeframe": r.timeframe.value,
             "dates": f"{q.first or 'first'} to {q.last or 'last'}",
-            "trading keys": self.config.hash(),
+            "trading keys": settled(self.config).hash(),
             "release": "auto" if self.auto_release else "never",
             **{f"data of {symbol}": digest for symbol, digest in r.digests.items()},
         }
@@ -76,4 +77,5 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         return outset(
             self.config, self.directory, r.symbols, r.model, begins, identity,
             daily=daily, raw=not self.request.adjusted, auto_release=self.auto_release,
+            span=Nanos(r.timeframe.minutes * MINUTE),
         )  # fmt: skip

@@ -6,10 +6,11 @@ from collections import Counter
 from typing import Any
 
 from fluxhero.core import journal
-from fluxhero.core.explain import when
+from fluxhero.core.explain import GATE_NAMES, MODES, when
 from fluxhero.feeds.recording import Recording
 from fluxhero.kernel import codes
-from fluxhero.messages import Nanos, Quality
+from fluxhero.messages import Nanos, Quality, Side
+from fluxhero.store.figures import fees
 from fluxhero.store.parquet import seals
 from fluxhero.store.queries import Reader
 
@@ -20,6 +21,7 @@ def summary(reader: Reader, recording: Recording, finished: bool) -> Summary:
     """Market facts alone: nothing of the host, the paths or the number of restarts."""
     db, symbols = reader.db, reader.symbols
     bars, suspect = _bars(reader)
+    decisions, modes, gates = _decisions(reader)
     first, last = db.execute("SELECT min(ts), max(ts) FROM equity").fetchone()
     equity, cash = reader.account()
     rows, head = reader.head()
@@ -37,12 +39,14 @@ def summary(reader: Reader, recording: Recording, finished: bool) -> Summary:
         "refused_rows": recording.refused,
         "bars": {symbols[slot]: dict(sorted(count.items())) for slot, count in sorted(bars.items())},
         "suspect": [symbols[slot] for slot in sorted(suspect)],
-        "decisions": _decisions(reader),
+        "decisions": dict(decisions),
+        "entries": dict(modes.most_common()),
+        "refusals": dict(gates.most_common()),
         "orders": dict(db.execute("SELECT role, count(*) FROM orders GROUP BY role ORDER BY role")),
         "stop_moves": db.execute("SELECT count(*) FROM orders WHERE state = 'replaced'").fetchone()[0],
         "fills": db.execute("SELECT count(*) FROM fills").fetchone()[0],
         "trades": _trades(reader),
-        "fees": db.execute("SELECT coalesce(sum(fee), 0) FROM fills").fetchone()[0] / 1e6,
+        "fees": fees(reader) / 1e6,
         "cash": cash / 1e6,
         "equity": equity / 1e6,
         "positions": {symbols[slot]: qty for slot, qty in db.execute("SELECT slot, qty FROM positions ORDER BY slot")},
@@ -65,6 +69,7 @@ def text(s: Summary, journal_bytes: int) -> str:
         *(f"suspect {symbol}: an overnight move looks like an undeclared split" for symbol in s["suspect"]),
         f"{s['events']:,} events, bars " + "; ".join(f"{k} {_list(v)}" for k, v in s["bars"].items()),
         f"decisions {_list(s['decisions'])}",
+        f"entries by mode: {_list(s['entries'])}; refusals by gate: {_list(s['refusals'])}",
         f"orders {_list(s['orders'])}, {s['stop_moves']} stop moves, {s['fills']} fills, fees {s['fees']:,.2f} USD",
         f"round trips {t['count']}, won {t['won']}, result {t['result']:+,.2f} USD",
         *(f"trip {x['trip']} at {x['at']}, released {x['released'] or 'never'}" for x in s["trips"]),
@@ -90,14 +95,22 @@ def _bars(reader: Reader) -> tuple[dict[int, Counter[str]], set[int]]:
     return bars, suspect
 
 
-def _decisions(reader: Reader) -> dict[str, int]:
-    """Signals, refusals and flats, as they were judged."""
+def _decisions(reader: Reader) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Signals, refusals and flats as they were judged; the entries by mode; the refusals by gate."""
     count: Counter[str] = Counter(entries=0, exits=0, refusals=0, flat=0)
-    for action, judged in reader.db.execute("SELECT action, judged FROM decisions"):
-        refused = bool(judged) and journal.read(journal.Judged, judged).gate != codes.OPEN
-        names = {codes.ENTER: "entries", codes.EXIT: "exits", codes.FLAT: "flat"}
-        count["refusals" if refused else names.get(action, "refusals")] += 1
-    return dict(count)
+    modes: Counter[str] = Counter()
+    gates: Counter[str] = Counter()
+    names = {codes.ENTER: "entries", codes.EXIT: "exits", codes.FLAT: "flat"}
+    for body, judged in reader.db.execute("SELECT body, judged FROM decisions ORDER BY n"):
+        d = journal.read(journal.Decided, body)
+        gate = journal.read(journal.Judged, judged).gate if judged else d.gate
+        refused = gate != codes.OPEN
+        count["refusals" if refused else names[d.action]] += 1
+        if refused:
+            gates[GATE_NAMES[gate]] += 1
+        elif d.action == codes.ENTER:
+            modes[("short " if d.side is Side.SELL else "") + MODES[d.mode]] += 1
+    return count, modes, gates
 
 
 def _trades(reader: Reader) -> dict[str, Any]:

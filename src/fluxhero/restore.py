@@ -8,16 +8,17 @@ import numpy as np
 
 from fluxhero.actors.strategy import Strategy
 from fluxhero.core import journal
+from fluxhero.core.bars import read, written
 from fluxhero.core.book import Book
 from fluxhero.core.calendar import CalendarEnd, nyse
 from fluxhero.core.candles import KEEP, Candles
 from fluxhero.core.orders import Desk
 from fluxhero.core.risk import Risk, account
 from fluxhero.kernel import codes
-from fluxhero.kernel.state import BAR
-from fluxhero.messages import MINUTE, Array, Cid, Nanos, Sealed, State
+from fluxhero.messages import MINUTE, Cid, Micros, Nanos, Sealed, State
 from fluxhero.outset import Outset
 from fluxhero.ports import Ports
+from fluxhero.store.recount import unwarmed
 from fluxhero.store.sqlite import Restored
 
 ACCOUNT = "papr"
@@ -44,23 +45,13 @@ def begun(o: Outset, ports: Ports, safe: str = "") -> Minds:
         ports.store.commit([*_genesis(o, ports), *past], [kernel] if past else [], 0, 0)
         left = ports.store.restore(KEEP)
     elif left.settings != o.settings:
-        ports.store.commit([journal.Settings(ts=left.last, hash=o.settings)], (), left.tape, 0)
+        ports.store.commit([_settings(o, left.last)], (), left.tape, 0)
     if safe and not left.blind:
         ports.store.commit([journal.Blind(ts=left.last, why=safe)], (), left.tape, 0)
     sealed_until = left.seals[-1].ts if left.seals else Nanos(0)
-    candles = Candles(len(o.symbols), nyse(), sealed_until, o.begins)
-    watch = Risk(
-        _account(left),
-        o.params,
-        len(o.symbols),
-        o.model,
-        nyse(),
-        o.auto_release,
-        left.paused,
-        left.answered,
-        bool(safe),
-    )
-    watch.on_marks(left.marks)
+    length = Nanos(int(o.params["rules"]["span"][0]))
+    candles = Candles(len(o.symbols), nyse(), sealed_until, o.begins, length)
+    watch = _watch(o, left, ports, safe)
     for seal in left.seals:
         sealed = _sealed(seal, len(o.symbols))
         candles.sealed(sealed)
@@ -85,6 +76,10 @@ def _opens(ts: Nanos) -> Nanos:
         return ts
 
 
+def _settings(o: Outset, ts: Nanos) -> journal.Settings:
+    return journal.Settings(ts=ts, hash=o.settings, strategy=o.strategy, params=o.params.tobytes())
+
+
 def _genesis(o: Outset, ports: Ports) -> list[journal.Row]:
     epoch = ports.randomness.token(4).hex()
     return [
@@ -92,7 +87,7 @@ def _genesis(o: Outset, ports: Ports) -> list[journal.Row]:
             ts=Nanos(0), account=ACCOUNT, epoch=epoch, cash=o.cash, model=o.model, symbols=o.symbols,
             identity=o.identity,
         ),
-        journal.Settings(ts=Nanos(0), hash=o.settings),
+        _settings(o, Nanos(0)),
     ]  # fmt: skip
 
 
@@ -102,20 +97,30 @@ def _warmed(o: Outset) -> tuple[list[journal.Row], State]:
     past: list[journal.Row] = []
     for bars in o.history():
         o.think(rows, bars, o.params, float(o.params["rules"]["stop_atr"][0]), busy)
-        seen = tuple(
-            journal.BarRow(slot, Nanos(ts), open_, high, low, close, volume, quality, codes.HOLD)
-            for slot, (ts, open_, high, low, close, volume, _, _, quality) in enumerate(bars.tolist())
-            if ts
-        )
+        seen = written(bars, [codes.HOLD] * len(o.symbols))
         past.append(journal.Past(ts=Nanos(int(bars["ts"].max()) + MINUTE), bars=seen))
     return past, State(name="kernel", blob=rows.tobytes())
 
 
-def _account(left: Restored) -> Array:
-    fresh = account(left.cash)
+def _watch(o: Outset, left: Restored, ports: Ports, safe: str) -> Risk:
+    """The account as it was at its last ruling, and the round trips since."""
+    cash, seen = account(left.cash), 0
     if "account" in left.states:
-        fresh[:] = np.frombuffer(left.states["account"].blob, fresh.dtype)
-    return fresh
+        cash[:] = np.frombuffer(left.states["account"].blob, cash.dtype)
+        seen = left.states["account"].count
+    watch = Risk(
+        cash, o.params, len(o.symbols), o.model, nyse(), o.auto_release, left.paused, left.answered, bool(safe),
+        rounds=seen, unshortable=o.unshortable, fresh=o.fresh, quiet=o.quiet,
+    )  # fmt: skip
+    if "tapes" in left.states:  # they reach further back than the seals, where nights are long or trades are rare
+        watch.tapes[:] = np.frombuffer(left.states["tapes"].blob, watch.tapes.dtype)
+    else:
+        for seal in left.seals:
+            watch.on_past(_sealed(seal, len(o.symbols)))
+    watch.marks.closes = [left.marks.get(slot, Micros(0)) for slot in range(len(o.symbols))]
+    for r in ports.store.rounds_after(seen):
+        watch.on_round(r)
+    return watch
 
 
 def _strategy(o: Outset, left: Restored, ports: Ports) -> Strategy:
@@ -125,19 +130,11 @@ def _strategy(o: Outset, left: Restored, ports: Ports) -> Strategy:
         rows[:] = np.frombuffer(left.states["kernel"].blob, rows.dtype)
         seen = left.states["kernel"].count
     if left.blind:
-        rows = _unwarmed(o, rows)
+        rows = unwarmed(rows)
     mind = Strategy(rows, o.params, o.think, seen)
     for traded in ports.store.fills_after(seen):
         mind.traded(traded)
     return mind
-
-
-def _unwarmed(o: Outset, rows: Array) -> Array:
-    """After bars that nobody saw the indicators begin anew; what is held, and what is suspect, stays so."""
-    fresh = o.rows()
-    for name in ("trade", "session"):
-        fresh[name] = rows[name]
-    return fresh
 
 
 def _desk(o: Outset, left: Restored) -> Desk:
@@ -152,7 +149,4 @@ def _desk(o: Outset, left: Restored) -> Desk:
 
 
 def _sealed(seal: journal.Seal | journal.Past, symbols: int) -> Sealed:
-    bars = np.zeros(symbols, BAR)
-    for b in seal.bars:
-        bars[b.slot] = (b.start, b.open, b.high, b.low, b.close, b.volume, 0, 0, b.quality)
-    return Sealed(ts=seal.ts, bars=bars)
+    return Sealed(ts=seal.ts, bars=read(seal.bars, symbols))

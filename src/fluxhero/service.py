@@ -18,6 +18,7 @@ from fluxhero.core.calendar import nyse
 from fluxhero.core.candles import KEEP
 from fluxhero.feeds.market import Market
 from fluxhero.hosted import Hosting, hosted
+from fluxhero.kernel.plug import settled
 from fluxhero.logs import journaled
 from fluxhero.messages import Model
 from fluxhero.outset import Outset, outset
@@ -50,7 +51,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             ports = self.ports(of, market, store, host)
             narrator = Narrator(of.symbols, host.now)
             hosting = Hosting(
-                config=self.config, outset=of, socket=self.socket, port=self.config.metrics.port, parting=True,
+                config=settled(self.config), outset=of, socket=self.socket, port=self.config.metrics.port, parting=True,
                 narrator=narrator.rows, opened=self._opened, seconds=self.seconds,
             )  # fmt: skip
             ended = trio.run(hosted, hosting, ports)

@@ -65,6 +65,9 @@ class Tally:
                     m.acknowledged.observe((row.ts - self._sent[row.cid][0]) / 1e9)
             case j.Filled():
                 self._filled(row)
+            case j.Charged():
+                m.evidence.labels(Says.CHARGED.value).inc()
+                m.fees.inc(row.fee / 1e6)
             case j.Closed():
                 m.trades.labels("won" if row.result > 0 else "lost").inc()
             case j.Odd():
@@ -81,7 +84,7 @@ class Tally:
         if decided is not None and row.role is not Role.STOP:
             m.filled.observe((row.ts - decided) / 1e9)
         if mark:
-            m.slippage.observe(row.price / mark - 1.0)
+            m.slippage.observe(row.side * (row.price / mark - 1.0))
 
     def _remember(self, cid: Cid, ts: Nanos, mark: int) -> None:
         self._sent[cid] = ts, mark
@@ -132,6 +135,9 @@ class Narrator:
                 yield f"{name} {when(row.ts)}: the {MODES[row.mode]} trade came to {result:+,.2f} USD.", False
             case j.Evidence(says=Says.REJECTED):
                 yield f"order {row.cid} was rejected: {row.reason}", True
+            case j.Weights():
+                why = f"profit factor {row.factor:.2f} over {row.trades} trades"
+                yield f"{when(row.ts)}: the {MODES[row.mode]} mode has the weight {row.weight:.2f}: {why}.", False
             case j.Tripped():
                 yield f"{when(row.ts)}: tripped {row.trip}: {row.cause} {row.value:.4f}, limit {row.limit:.4f}", True
             case j.Released():

@@ -62,7 +62,8 @@ class EmbeddedWorld:
     def _venue(self) -> Venue:
         config = self._of.config
         snapshot = self._ledger.state or Snapshot(cash=micros(config.paper.cash))
-        fee, session = micros(config.costs.commission), nyse().at
+        costs, session = config.costs, nyse().at
+        fee = micros(costs.commission)
         if self._of.model is Model.BAR:
-            return BarVenue(snapshot, fee, session, self._of.params)
-        return QuoteVenue(snapshot, fee, session)
+            return BarVenue(snapshot, fee, costs.borrow, session, self._of.params)
+        return QuoteVenue(snapshot, fee, costs.borrow, session)

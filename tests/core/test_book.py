@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,30 @@ def test_symbols_do_not_touch_each_other() -> None:
     assert book.positions == {1: Position(qty=20, opened=2, bought=20, paid=usd(1400))}
 
 
+def test_a_short_is_opened_by_its_sales_and_closed_by_what_is_bought_back() -> None:
+    book = Book(CASH)
+    fill(book, Side.SELL, 100, 50.0, fee=0.5, ts=1)
+    fill(book, Side.SELL, 50, 53.0, fee=0.25, ts=2)
+    assert (book.held(0), book.cash) == (-150, CASH + usd(7650 - 0.75))
+    assert fill(book, Side.BUY, 30, 60.0, fee=0.15, ts=3) is None
+    trip = fill(book, Side.BUY, 120, 45.0, fee=0.6, ts=4)
+    assert trip == RoundTrip(
+        qty=Shares(-150), opened=Nanos(1), closed=Nanos(4), entry=usd(51), exit=usd(48), fees=usd(1.5),
+        result=usd(7650 - 7200 - 1.5),
+    )  # fmt: skip
+    assert (book.positions, book.cash) == ({}, CASH + trip.result)
+
+
+def test_what_a_position_costs_while_it_is_held_belongs_to_its_trade() -> None:
+    book = Book(CASH)
+    fill(book, Side.SELL, 100, 50.0, fee=0.5)
+    book.charge(0, usd(0.06))
+    assert (book.cash, book.positions[0].fees) == (CASH + usd(5000 - 0.56), usd(0.56))
+    trip = fill(book, Side.BUY, 100, 50.0, fee=0.5)
+    assert trip is not None
+    assert (trip.fees, trip.result, book.cash) == (usd(1.06), -usd(1.06), CASH - usd(1.06))
+
+
 TRADES = st.lists(
     st.tuples(st.integers(0, 2), st.integers(1, 10**5), st.integers(1, 10**10), st.integers(0, 10**6)), max_size=30
 )
@@ -78,13 +103,16 @@ def test_sums_are_the_same_in_any_order(buys: list[tuple[int, int, int, int]], o
     assert (one.cash, one.positions) == (other.cash, other.positions)
 
 
+@pytest.mark.parametrize("side", list(Side))
 @settings(deadline=None, derandomize=True)
 @given(parts=st.lists(st.tuples(st.integers(1, 999), st.integers(1, 10**9), st.integers(0, 10**6)), min_size=1))
-def test_what_the_round_trips_earned_is_what_the_cash_gained(parts: list[tuple[int, int, int]]) -> None:
+def test_what_the_round_trips_earned_is_what_the_cash_gained(side: Side, parts: list[tuple[int, int, int]]) -> None:
     book, earned = Book(CASH), 0
     for qty, price, fee in parts:
-        book.fill(0, Side.BUY, Shares(qty), Micros(price), Micros(fee), Nanos(1))
-        trip = book.fill(0, Side.SELL, Shares(qty), Micros(price + 7), Micros(fee), Nanos(2))
+        book.fill(0, side, Shares(qty), Micros(price), Micros(fee), Nanos(1))
+        book.charge(0, Micros(fee // 3))
+        trip = book.fill(0, Side(-side), Shares(qty), Micros(price + 7), Micros(fee), Nanos(2))
         assert trip is not None
+        assert (trip.qty, trip.entry, trip.exit) == (side * qty, price, price + 7)
         earned += trip.result
     assert (book.cash, book.positions) == (CASH + earned, {})

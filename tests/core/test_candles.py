@@ -6,7 +6,7 @@ import pytest
 from fluxhero.core.calendar import nyse
 from fluxhero.core.candles import KEEP, CandleBuffer, Candles
 from fluxhero.kernel.state import BAR
-from fluxhero.messages import MINUTE, SECOND, Bars, Nanos, Quality, Shares, Trade
+from fluxhero.messages import MINUTE, NO_QUOTE, SECOND, Array, Bars, Nanos, Quality, Shares, Trade
 
 [DAY] = nyse().between(date(2024, 3, 26), date(2024, 3, 26))
 [HALF_DAY] = nyse().between(date(2024, 7, 3), date(2024, 7, 3))
@@ -25,14 +25,17 @@ def trade(ts: int, price: float = 100.0, size: int = 10, slot: int = 0) -> Trade
 
 
 def record(*fields: float) -> tuple[float, ...]:
-    return fields
+    """Of a bar without a quote: what is given, and the minute of New York's day at its end."""
+    *_, session, left, _ = fields
+    closes = 13 * 60 if session == HALF_DAY.index else 16 * 60
+    return (*fields, closes - left if session >= 0 else 0, NO_QUOTE)
 
 
 def sealed_by(keeper: Candles) -> list[tuple[float, ...]]:
     return [tuple(b) for b in keeper.seal().bars.tolist()]
 
 
-NONE = (0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0)
+NONE = (0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0, 0.0)
 
 # -- the buffer
 
@@ -172,7 +175,7 @@ def test_a_bar_knows_its_session_and_how_much_of_it_is_left(
 
 def test_ready_made_bars_pass_as_they_are_and_are_kept() -> None:
     keeper, bars = Candles(2, nyse()), np.zeros(2, BAR)
-    bars[1] = (OPEN, 1.0, 2.0, 0.5, 1.5, 9.0, DAY.index, 389, 1)
+    bars[1] = record(OPEN, 1.0, 2.0, 0.5, 1.5, 9.0, DAY.index, 389, 1)
     sealed = keeper.bars(Bars(index=3, ts=Nanos(OPEN + MINUTE), bars=bars))
     assert sealed.ts == OPEN + MINUTE
     assert sealed.bars.tolist() == bars.tolist()
@@ -200,3 +203,58 @@ def test_a_regular_minute_whose_beginning_the_tape_missed_is_partial() -> None:
         keeper.trade(Trade(index=0, ts=Nanos(start + late), slot=0, price=10.0, size=Shares(1)))
         qualities.append(int(keeper.seal().bars["quality"][0]))
     assert qualities == [Quality.FULL, Quality.PARTIAL]
+
+
+# -- higher timeframes
+
+
+def minutes(n: int, session: int = 0, missing: tuple[int, ...] = ()) -> list[Array]:
+    """The first n minutes of a session, one symbol; prices count them."""
+    day = nyse().sessions[DAY.index + session]
+    tape = []
+    for i in (i for i in range(n) if i not in missing):
+        left = (day.close - day.open) // MINUTE - 1 - i
+        bars = np.zeros(1, BAR)
+        bars[0] = record(
+            day.open + i * MINUTE, i + 1.0, i + 1.75, i + 0.5, i + 1.25, 10.0, day.index, left, Quality.FULL
+        )
+        tape.append(bars)
+    return tape
+
+
+def fed(keeper: Candles, tape: list[Array]) -> None:
+    for bars in tape:
+        keeper.bars(Bars(index=0, ts=Nanos(int(bars["ts"][0]) + MINUTE), bars=bars))
+
+
+def test_five_minutes_and_hours_are_made_from_minutes_on_the_grid_of_the_open() -> None:
+    keeper = Candles(1, nyse())
+    fed(keeper, minutes(71))
+    assert {span // MINUTE: h.buffer.last(0)["ts"].tolist() for span, h in keeper.higher.items()} == {
+        5: [OPEN + 5 * i * MINUTE for i in range(14)],
+        60: [OPEN],
+    }
+    hour = keeper.higher[60 * MINUTE].buffer.last(0)[0]
+    assert [hour[k] for k in ("open", "high", "low", "close", "volume")] == [1.0, 60.75, 0.5, 60.25, 600.0]
+
+
+def test_the_last_hour_of_a_session_is_short_and_seals_with_it() -> None:
+    keeper = Candles(1, nyse())
+    fed(keeper, minutes(390))
+    hours = keeper.higher[60 * MINUTE].buffer.last(0)
+    assert hours["ts"].tolist() == [OPEN + 60 * i * MINUTE for i in range(7)]
+    assert hours["volume"].tolist() == [600.0] * 6 + [300.0]
+
+
+def test_a_higher_bar_whose_last_minute_never_came_seals_with_the_symbols_next() -> None:
+    keeper = Candles(1, nyse())
+    fed(keeper, minutes(12, missing=(4, 9)))
+    fives = keeper.higher[5 * MINUTE].buffer
+    assert (fives.last(0)["close"].tolist(), fives.last(0)["volume"].tolist()) == ([4.25, 9.25], [40.0, 40.0])
+    fed(keeper, minutes(390, session=1)[:1])
+    assert fives.last(0)["ts"].tolist()[-1] == OPEN + 10 * MINUTE
+
+
+def test_bars_that_are_longer_make_no_shorter_ones() -> None:
+    assert list(Candles(1, nyse(), length=Nanos(60 * MINUTE)).higher) == [60 * MINUTE]
+    assert list(Candles(1, nyse(), length=Nanos(24 * 60 * MINUTE)).higher) == []

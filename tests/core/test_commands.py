@@ -71,7 +71,7 @@ def leave(slot: int) -> Signal:
 def signals(*given: Signal) -> Signals:
     bars = np.zeros(N, BAR)
     for slot in range(N):
-        bars[slot] = (NOON - MINUTE, 50.0, 50.0, 50.0, 50.0, 1e4, DAY.index, 100, Quality.FULL)
+        bars[slot] = (NOON - MINUTE, 50.0, 50.0, 50.0, 50.0, 1e4, DAY.index, 100, Quality.FULL, 0, -1.0)
     return Signals(sealed=Sealed(ts=NOON, bars=bars), signals=given)
 
 

@@ -19,19 +19,21 @@ ROWS: list[j.Row] = [
         ts=Nanos(0), account="papr", epoch="0badcafe", cash=Micros(10**11), model=Model.QUOTE, symbols=("SPY", "QQQ"),
         identity={"dates": "first to last", "model": "quote"},
     ),
-    j.Settings(ts=Nanos(0), hash="00ff"),
+    j.Settings(ts=Nanos(0), hash="00ff", strategy="metronome", params=b"\x00\xff"),
     j.Seal(
         ts=T, equity=Micros(10**11), cash=Micros(-5),
         bars=(j.BarRow(0, T, 1.0, 2.5, 0.5, 1.25, 1e9, 1, 0), j.BarRow(7, T, 0.1, 0.3, 0.1, 0.2, 0.0, 2, 6)),
     ),
     j.Decided(
-        ts=T, slot=1, action=3, mode=2, regime=0, gate=0, value=0.1, limit=0.3, stop=Micros(98_000_000), risk=0.01,
-        scale=0.7, reading={"close": 100.1, "rsi": 29.999999999999996},
+        ts=T, slot=1, action=3, side=Side.SELL, mode=2, regime=0, gate=0, stop=Micros(98_000_000), risk=0.01,
+        scale=0.7, wide=1.5, reading={"close": 100.1, "rsi": 29.999999999999996, "slope": None},
+        checks=(j.Check(1, 0.1, 0.3), j.Check(2, None, 0.3)),
     ),
     j.Judged(
         ts=T, slot=0, entry=True, gate=5, value=float("inf"), limit=5.0, qty=Shares(3), by_risk=5, by_cap=4, by_room=3
     ),
     j.Factors(ts=T, sizing=0.5, trail=2.0),
+    j.Weights(ts=T, mode=2, weight=0.5, trades=23, factor=0.41),
     j.Intent(
         ts=T,
         order=Order(
@@ -58,13 +60,20 @@ ROWS: list[j.Row] = [
         ts=T, slot=0, mode=1, qty=Shares(40), opened=T, entry=Micros(7), exit=Micros(8), fees=Micros(1),
         result=Micros(-9),
     ),
-    j.Odd(ts=T, cid=CID, seq=11, says=Says.FILL, state="closed"),
+    j.Charged(
+        ts=T, seq=11, slot=0, qty=Shares(40), price=Micros(100_000_000), fee=Micros(47_619), cash=Micros(-(10**12))
+    ),
+    j.Odd(ts=T, cid=CID, seq=12, says=Says.FILL, state="closed"),
     j.Tripped(ts=T, trip="day_loss", cause="day loss", equity=Micros(9), value=0.031, limit=0.03),
     j.Released(ts=T, trip="day_loss", by="script", reason="a new session"),
     j.Past(ts=T, bars=(j.BarRow(0, Nanos(T - 60), 1.5, 2.5, 0.5, 2.0, 1e3, 1, 0),)),
     j.Blind(ts=T, why="actor strategy crashed"),
     j.Commanded(ts=T, verb=Verb.PAUSE, slots=(0, 2), trip="", reason="news", id="7", text="paused"),
 ]  # fmt: skip
+
+
+def keys(hash: str) -> j.Settings:
+    return j.Settings(ts=T, hash=hash, strategy="metronome", params=b"")
 
 
 def chained(rows: list[j.Row]) -> list[j.Line]:
@@ -108,13 +117,14 @@ def test_a_row_that_is_none_is_refused() -> None:
 
 
 def test_equal_rows_have_equal_bytes() -> None:
-    one = j.Settings(ts=T, hash="a"), j.Settings(ts=T, hash="a")
+    one = keys("a"), keys("a")
     assert j.encode(one[0]) == j.encode(one[1])
-    there, back = {"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.0}
+    there: dict[str, float | None] = {"a": 1.0, "b": 2.0}
+    back: dict[str, float | None] = {"b": 2.0, "a": 1.0}
     rows = [
         j.Decided(
-            ts=T, slot=0, action=3, mode=1, regime=1, gate=0, value=0.0, limit=0.0, stop=Micros(1), risk=0.01,
-            scale=1.0, reading=reading,
+            ts=T, slot=0, action=3, side=Side.BUY, mode=1, regime=1, gate=0, stop=Micros(1), risk=0.01, scale=1.0,
+            wide=1.0, reading=reading, checks=(),
         )
         for reading in (there, back)
     ]  # fmt: skip
@@ -142,7 +152,7 @@ def test_a_line_has_its_place_its_time_its_kind_and_its_bytes() -> None:
 
 
 def test_a_hash_binds_the_row_and_all_before_it() -> None:
-    a, b = j.Settings(ts=T, hash="a"), j.Settings(ts=T, hash="b")
+    a, b = keys("a"), keys("b")
     assert chained([a, b]) == chained([a, b])
     hashes = {chained([x, y])[-1][4] for x in (a, b) for y in (a, b)}
     assert (len(hashes), {len(h) for h in hashes}) == (4, {j.DIGEST})

@@ -1,26 +1,24 @@
 """The watch and the gate. Closes are marks in `bar`, mids of quotes in `quote`."""
 
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fluxhero.config import Config
 from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import Rung, Trip
 from fluxhero.core.risk import Risk, Ruling, account
-from fluxhero.kernel import codes, metronome
-from fluxhero.kernel.state import BAR, row
+from fluxhero.kernel import codes
+from fluxhero.kernel.state import row
+from fluxhero.kernel.strategies import metronome
 from fluxhero.messages import (
     MINUTE,
     SECOND,
     Booked,
     Cid,
-    Entry,
     Granted,
     Lot,
     Micros,
@@ -32,104 +30,40 @@ from fluxhero.messages import (
     Quote,
     Raise,
     Role,
-    Sealed,
     Shares,
     Side,
-    Signal,
-    Signals,
     Type,
-    Watched,
 )
-from fluxhero.outset import Outset, parameters
+from fluxhero.outset import Outset
 from fluxhero.ports import Ports
 from fluxhero.restore import begun
 from fluxhero.runtime.real import HostClock, SeededRandomness, inline
 from fluxhero.runtime.systemd import Notifier
 from fluxhero.store.sqlite import SQLiteStore
-
-N = 8
-CASH = Micros(100_000_000_000)
-DAY, NEXT = nyse().between(date(2024, 3, 26), date(2024, 3, 27))
-OPEN = DAY.open
-
-
-def usd(x: float) -> Micros:
-    return Micros(round(x * 1e6))
-
-
-def risk(model: Model = Model.BAR, release: bool = True) -> Risk:
-    return Risk(account(CASH), parameters(Config(), model), N, model, nyse(), release)
-
-
-def minute(n: int, day: int = 0) -> Nanos:
-    """The end of the session's n-th minute, from 1."""
-    return Nanos((DAY, NEXT)[day].open + n * MINUTE)
-
-
-def sealed(ts: int, closes: dict[int, float], session: int = DAY.index, quality: Quality = Quality.FULL) -> Sealed:
-    bars = np.zeros(N, BAR)
-    for slot, close in closes.items():
-        bars[slot] = (ts - MINUTE, close, close, close, close, 1e4, session, 100, quality)
-    return Sealed(ts=Nanos(ts), bars=bars)
-
-
-def extended(ts: int, closes: dict[int, float]) -> Sealed:
-    return sealed(ts, closes, -1, Quality.EXTENDED)
-
-
-def held(*lots: tuple[int, int], cash: float = 0.0, grants: int = 0, entering: tuple[Lot, ...] = ()) -> Booked:
-    own = tuple(Lot(slot=slot, qty=Shares(qty), price=Micros(0)) for slot, qty in lots)
-    return Booked(cash=usd(cash), held=own, entering=entering, grants=grants)
-
-
-def seek(slot: int = 0, price: float = 50.0, stop: float = 48.0, share: float = 0.01, scale: float = 1.0) -> Signal:
-    return Signal(slot=slot, entry=True, mode=1, price=usd(price), stop=usd(stop), risk=share, scale=scale, volume=5e4)
-
-
-def leave(slot: int = 0, price: float = 50.0) -> Signal:
-    return Signal(slot=slot, entry=False, mode=1, price=usd(price), stop=Micros(0), risk=0.0, scale=0.0, volume=5e4)
-
-
-def signals(ts: int, *given: Signal, raises: tuple[Raise, ...] = (), of: Sealed | None = None) -> Signals:
-    return Signals(sealed=of or sealed(ts, dict.fromkeys(range(N), 50.0)), signals=given, raises=raises)
-
-
-def entry(slot: int = 0, qty: int = 400) -> Entry:
-    return Entry(slot=slot, qty=Shares(qty), mode=1, price=usd(50), stop=usd(48), volume=5e4)
-
-
-def quote(ts: int, price: float, slot: int = 0, spread: float = 0.0, size: int = 100) -> Quote:
-    return Quote(
-        index=0, ts=Nanos(ts), slot=slot, bid=usd(price - spread), ask=usd(price + spread), bid_size=Shares(size),
-        ask_size=Shares(size),
-    )  # fmt: skip
-
-
-def judged(
-    ts: int, slot: int, gate: int, value: float, limit: float, entry: bool = True, qty: int = 0
-) -> journal.Judged:
-    return journal.Judged(ts=Nanos(ts), slot=slot, entry=entry, gate=gate, value=value, limit=limit, qty=Shares(qty))
-
-
-def tripped(ts: int, trip: Trip, cause: str, equity: float, value: float, limit: float) -> journal.Tripped:
-    return journal.Tripped(ts=Nanos(ts), trip=trip, cause=cause, equity=usd(equity), value=value, limit=limit)
-
-
-def opened(model: Model = Model.BAR, release: bool = True, price: float = 100.0) -> Risk:
-    """1,000 shares of slot 0 at `price`, no cash, one seal into the session: equity 100,000 at 100."""
-    watch = risk(model, release)
-    watch.on_book(held((0, 1000)))
-    watch.on_sealed(sealed(minute(1), {0: price}))
-    return watch
-
-
-def rows(watch: Risk, m: Sealed) -> list[journal.Row]:
-    return watch.on_sealed(m)[1].rows
-
-
-def seen(w: Watched) -> tuple[Micros, Micros, float]:
-    return w.equity, w.cash, w.trail
-
+from tests.accounts import rules
+from tests.core.watching import (
+    CASH,
+    DAY,
+    NEXT,
+    OPEN,
+    N,
+    entry,
+    extended,
+    held,
+    judged,
+    leave,
+    minute,
+    opened,
+    quote,
+    risk,
+    rows,
+    sealed,
+    seek,
+    seen,
+    signals,
+    tripped,
+    usd,
+)
 
 # -- the gate
 
@@ -336,8 +270,7 @@ def test_only_what_is_held_can_be_released(name: str) -> None:
 def test_the_rung_of_a_restored_account_is_that_of_its_trips() -> None:
     a = account(CASH)
     a["trips"] = codes.HALT | codes.DRAWDOWN
-    params = parameters(Config(), Model.BAR)
-    watch = Risk(a, params, N, Model.BAR, nyse(), True)
+    watch = Risk(a, rules(), N, Model.BAR, nyse(), True)
     rungs = [watch.rung]
     for trip in ("drawdown", "halt"):
         watch.release(trip, "reviewed", minute(1))
@@ -375,10 +308,10 @@ def test_a_seal_outside_the_session_stays_outside_though_some_symbols_had_no_tra
     """A slot without a bar is all zeros, its session too: 0 is a session of 1998."""
     watch = fallen()
     watch.on_signals(signals(minute(3)))
-    before = watch.account.copy()
+    before = watch.account.tobytes()
     after = extended(DAY.close + MINUTE, {0: 96.8})
     assert rows(watch, after) == []
-    assert watch.account.tolist() == before.tolist()
+    assert watch.account.tobytes() == before
     assert watch.on_signals(signals(after.ts, of=after))[0] == Granted(ts=after.ts, cancel_entries=True)
 
 
@@ -608,10 +541,10 @@ def test_marks_of_a_new_session_are_judged_against_the_close_before_it() -> None
 
 def test_a_position_keeps_its_mark_through_a_restart_however_long_the_night_was(tmp_path: Path) -> None:
     """After hours and before them there are more minutes than a restart reads seals; the mark is older."""
-    params = parameters(Config(), Model.QUOTE)
+    params = rules(Model.QUOTE)
     outset = Outset(
         directory=tmp_path, symbols=("A", "B"), model=Model.QUOTE, cash=CASH, identity={}, settings="",
-        auto_release=True, begins=Nanos(0),
+        strategy="metronome", auto_release=True, begins=Nanos(0),
         params=params, rows=lambda: np.zeros(2, row(metronome.OWN)), think=lambda *_: 0,
     )  # fmt: skip
     ts, cid = DAY.close, Cid("fh-papr-0-1-0")

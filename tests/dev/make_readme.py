@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fluxhero import cli, metrics
 from fluxhero.feeds import reasons
+from fluxhero.kernel.strategies import sma_cross
 from fluxhero.operate import configure
 
 README = Path(__file__).parents[2] / "README.md"
@@ -28,8 +29,14 @@ def commands() -> str:
     return "\n".join(["| command | |", "|---|---|", *rows])
 
 
+def strategy() -> str:
+    """The one that is walked through, whole."""
+    return f"```python\n{Path(str(sma_cross.__file__)).read_text()}```"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
+    "sma_cross": strategy,
     "odd": reasons.table,
     "config": configure.table,
     "metrics": metrics.table,

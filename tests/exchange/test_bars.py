@@ -34,18 +34,15 @@ CASH = 100_000_000_000
 FEE = Micros(5_000)
 PARAMS = parameters(Config(), Model.BAR)
 SLOTS = 3
+FIELDS = ("ts", "open", "high", "low", "close", "volume", "session", "left", "quality")
 
 
 def usd(x: float) -> Micros:
     return Micros(round(x * 1e6))
 
 
-def regular(ts: Nanos) -> object | None:
-    return nyse().at(ts)
-
-
 def venue(snapshot: Snapshot | None = None) -> BarVenue:
-    return BarVenue(snapshot or Snapshot(cash=CASH), FEE, regular, PARAMS)
+    return BarVenue(snapshot or Snapshot(cash=CASH), FEE, 0.0, nyse().at, PARAMS)
 
 
 def end(n: int) -> Nanos:
@@ -62,7 +59,9 @@ def bars(n: int, *candles: tuple[float, float] | None, quality: Quality = Qualit
     for slot, candle in enumerate(candles):
         if candle is not None:
             opens, low = candle
-            made[slot] = (start(n), opens, opens + 1, low, low, 1e4, 0, 100, quality)
+            bar = (start(n), opens, opens + 1, low, low, 1e4, 0, 100, quality)
+            for name, value in zip(FIELDS, bar, strict=True):
+                made[name][slot] = value
     return Bars(index=n, ts=end(n), bars=made)
 
 

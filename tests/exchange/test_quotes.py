@@ -43,7 +43,7 @@ def at(seconds: float) -> Nanos:
 
 
 def venue(snapshot: Snapshot | None = None) -> QuoteVenue:
-    return QuoteVenue(snapshot or Snapshot(cash=CASH), FEE, nyse().at)
+    return QuoteVenue(snapshot or Snapshot(cash=CASH), FEE, 0.0, nyse().at)
 
 
 def quote(ts: int, bid: float, ask: float, bids: int = 1000, asks: int = 1000, slot: int = 0, index: int = 0) -> Quote:

@@ -1,76 +1,39 @@
-"""The dual-mode strategy, one rule at a time: rows and readings made by hand."""
+"""The dual-mode strategy, one rule at a time and for both sides: rows and readings made by hand.
+
+Prices are a long position's; a short one's are mirrored at 100.
+"""
 
 import numpy as np
 import pytest
 
-from fluxhero.kernel.codes import ENTER, EXIT, GAP, HOLD, HOURS, NEUTRAL, OPEN, REFUSED, REVERSION, TREND
-from fluxhero.kernel.compile import entry
-from fluxhero.kernel.dual_mode import decide, remember
-from fluxhero.kernel.state import Array
+from fluxhero.kernel.codes import ENTER, EXIT, GAP, HOLD, HOURS, NEUTRAL, REFUSED, REVERSION, SHORT, TREND
 from fluxhero.kernel.think import took
-from tests.kernel.drive import bars_of, fields, fresh, rules, thinker, walk
+from tests.kernel.drive import SEEDS, bars_of, fields, fresh, lively, rules, thinker, tuned, walk
+from tests.kernel.hand import HELD, SIDES, USD, at, bar, decided, entered, holding, left, raised, symbol, traded
 
-USD = 1_000_000
-PARAMS = rules()
-HELD: dict[str, float] = {
-    "action": HOLD, "mode": NEUTRAL, "gate": OPEN, "stop": 0, "raised": 0, "value": 0.0, "limit": 0.0, "risk": 0.0,
-    "scale": 0.0,
-}  # fmt: skip
-LEFT_TREND, LEFT_REVERSION = HELD | {"action": EXIT, "mode": TREND}, HELD | {"action": EXIT, "mode": REVERSION}
+pytestmark = pytest.mark.nojit
+
+both_sides = pytest.mark.parametrize("side", SIDES)
+Case = dict[str, float]
 
 
-@entry
-def _decide(rows: Array, bars: Array, params: Array, stop_atr: float) -> None:
-    decide(rows[0], bars[0], params[0], stop_atr)
-    remember(rows[0], bars[0], params[0])
+def trend(side: int) -> Case:
+    return entered(TREND, 98.01, 0.01, side=side)
 
 
-def bar(close: float, high: float | None = None) -> Array:
-    bars = bars_of(np.array([close]))
-    bars["high"] = close if high is None else high
-    return bars
-
-
-def symbol(now: int, reading: dict[str, float] | None = None, changed: int = 0, above: int = 0) -> Array:
-    """A row in this regime: KAMA and SMA20 at 100, ATR and deviation 1, nothing extreme."""
-    rows = fresh()
-    read = {"kama": 100.0, "atr": 1.0, "mid": 100.0, "sd": 1.0, "rsi": 50.0, "slope": 0.1} | (reading or {})
-    for name, value in read.items():
-        rows["reading"][name] = value
-    rows["regime"]["now"], rows["regime"]["changed"], rows["own"]["above"] = now, changed, above
-    return rows
-
-
-def holding(mode: int, stop: float = 98.0, peak: float = 100.0, **reading: float) -> Array:
-    rows = symbol(NEUTRAL, reading)
-    rows["trade"]["qty"], rows["trade"]["mode"], rows["trade"]["stop"] = 10, mode, round(stop * USD)
-    rows["trade"]["peak"] = peak
-    return rows
-
-
-def decided(rows: Array, bars: Array, stop_atr: float = 2.5) -> dict[str, float]:
-    """The decision, whole, from a clear one."""
-    rows["decision"] = 0
-    _decide(rows, bars, PARAMS, stop_atr)
-    return fields(rows["decision"][0])
-
-
-def entered(mode: int, stop: float, risk: float, scale: float = 1.0) -> dict[str, float]:
-    return HELD | {"action": ENTER, "mode": mode, "stop": round(stop * USD), "risk": risk, "scale": scale}
+def half_hearted(side: int) -> Case:
+    return entered(TREND, 98.01, 0.0075, 0.7, side)
 
 
 # -- trend
 
 
-TREND_ENTRY = entered(TREND, 98.01, 0.01)
-HALF_HEARTED = entered(TREND, 98.01, 0.0075, 0.7)
+@both_sides
+def test_a_strong_trend_is_entered_on_the_close_past_its_band(side: int) -> None:
+    assert decided(symbol(TREND, side=side), bar(100.51, side=side)) == trend(side)
 
 
-def test_a_strong_trend_is_entered_on_the_close_over_its_band() -> None:
-    rows = symbol(TREND)
-    assert decided(rows, bar(100.51)) == TREND_ENTRY
-
-
+@both_sides
 @pytest.mark.parametrize(
     ("reading", "close"),
     [
@@ -81,279 +44,340 @@ def test_a_strong_trend_is_entered_on_the_close_over_its_band() -> None:
         ({"atr": 1.1}, 100.51),
     ],
 )
-def test_a_trend_entry_needs_a_rising_line_and_a_close_over_the_band(reading: dict[str, float], close: float) -> None:
-    rows = symbol(TREND, reading)
-    assert decided(rows, bar(close)) == HELD
+def test_a_trend_entry_needs_the_line_with_it_and_a_close_past_the_band(side: int, reading: Case, close: float) -> None:
+    assert decided(symbol(TREND, reading, side), bar(close, side=side)) == HELD
 
 
-@pytest.mark.parametrize(
-    ("above", "changed", "decision"), [(0, 0, TREND_ENTRY), (1, 0, HELD), (1, 1, TREND_ENTRY), (0, 1, TREND_ENTRY)]
-)
-def test_the_close_before_was_not_over_its_band_or_the_trend_began_on_this_bar(
-    above: int, changed: int, decision: dict[str, float]
+@both_sides
+@pytest.mark.parametrize(("beyond", "changed", "enters"), [(0, 0, True), (1, 0, False), (1, 1, True), (0, 1, True)])
+def test_the_close_before_was_not_past_its_band_or_the_trend_began_on_this_bar(
+    side: int, beyond: int, changed: int, enters: bool
 ) -> None:
-    assert decided(symbol(TREND, changed=changed, above=above), bar(100.51)) == decision
+    rows = symbol(TREND, side=side, changed=changed, beyond=beyond)
+    assert decided(rows, bar(100.51, side=side)) == (trend(side) if enters else HELD)
 
 
-def test_another_regime_that_began_on_this_bar_is_no_trend_that_began() -> None:
-    assert decided(symbol(NEUTRAL, changed=1, above=1), bar(100.51)) == HELD
-    assert decided(symbol(NEUTRAL, changed=1, above=0), bar(100.51)) == HALF_HEARTED
+@both_sides
+def test_a_close_past_the_other_band_is_not_one_past_this_one(side: int) -> None:
+    assert decided(symbol(TREND, side=side, beyond=-1), bar(100.51, side=side)) == trend(side)
 
 
-def test_each_close_is_remembered_against_its_own_band() -> None:
-    rows = symbol(NEUTRAL, {"rsi": 90.0})
-    closes = [100.0, 100.51, 100.6, 100.5, 100.7, 100.2]
-    seen = []
-    for close in closes:
-        decided(rows, bar(close))
-        seen.append(int(rows["own"]["above"][0]))
-    assert seen == [0, 1, 1, 0, 1, 0]
+@both_sides
+def test_another_regime_that_began_on_this_bar_is_no_trend_that_began(side: int) -> None:
+    for beyond, decision in ((1, HELD), (0, half_hearted(side))):
+        assert decided(symbol(NEUTRAL, side=side, changed=1, beyond=beyond), bar(100.51, side=side)) == decision
 
 
-def test_a_close_over_the_band_is_entered_once_while_it_stays_over() -> None:
-    rows = symbol(TREND)
-    seen = [int(decided(rows, bar(close))["action"]) for close in (100.51, 100.6, 100.7, 100.5, 100.51, 100.52)]
+def test_each_close_is_remembered_against_its_own_bands() -> None:
+    rows, seen = symbol(NEUTRAL, {"rsi": 90.0}), []
+    for close in (100.0, 100.51, 100.6, 100.5, 100.7, 100.2, 99.5, 99.49, 99.0, 100.51, 99.4):
+        decided(rows, bar(close), params=rules())
+        seen.append(int(rows["own"]["beyond"][0]))
+    assert seen == [0, 1, 1, 0, 1, 0, 0, -1, -1, 1, -1]
+
+
+@both_sides
+def test_a_close_past_the_band_is_entered_once_while_it_stays_there(side: int) -> None:
+    rows, closes = symbol(TREND, side=side), (100.51, 100.6, 100.7, 100.5, 100.51, 100.52)
+    seen = [int(decided(rows, bar(close, side=side))["action"]) for close in closes]
     assert seen == [ENTER, HOLD, HOLD, HOLD, ENTER, HOLD]
 
 
-def test_a_strong_trend_may_be_overbought() -> None:
-    assert decided(symbol(TREND, {"rsi": 95.0, "mid": 90.0}), bar(100.51)) == TREND_ENTRY
+@both_sides
+def test_a_strong_trend_may_be_overbought(side: int) -> None:
+    assert decided(symbol(TREND, {"rsi": 95.0, "mid": 90.0}, side), bar(100.51, side=side)) == trend(side)
 
 
-def test_a_strong_trend_buys_no_dip() -> None:
-    assert decided(symbol(TREND, {"rsi": 10.0}), bar(97.0)) == HELD
+@both_sides
+def test_a_strong_trend_buys_no_dip(side: int) -> None:
+    rows = symbol(TREND, {"rsi": 10.0}, side)
+    assert decided(rows, bar(97.0, side=side)) == HELD
 
 
-def test_the_initial_stop_is_two_and_a_half_ranges_below_the_close_down_to_the_cent() -> None:
-    assert decided(symbol(TREND, {"atr": 1.003}), bar(100.6)) == entered(TREND, 98.09, 0.01)  # 98.0925
-    assert decided(symbol(TREND), bar(100.51), 2.0) == entered(TREND, 98.51, 0.01)
+@both_sides
+def test_the_initial_stop_is_two_and_a_half_ranges_from_the_close_away_from_it_to_the_cent(side: int) -> None:
+    for atr, close, factor, stop in ((1.003, 100.6, 2.5, 98.09), (1.0, 100.51, 2.0, 98.51)):  # 98.0925
+        rows = symbol(TREND, {"atr": atr}, side)
+        assert decided(rows, bar(close, side=side), factor) == entered(TREND, stop, 0.01, side=side)
+
+
+def test_a_long_stop_is_never_under_nothing() -> None:
     assert decided(symbol(TREND, {"atr": 100.0}), bar(150.51)) == entered(TREND, 0.0, 0.01)
 
 
+@both_sides
 @pytest.mark.parametrize(
-    ("close", "decision"), [(99.71, HELD), (99.7, HELD), (99.69, LEFT_TREND), (80.0, LEFT_TREND), (97.0, LEFT_TREND)]
+    ("close", "leaves"), [(99.71, False), (99.7, False), (99.69, True), (97.0, True), (80.0, True)]
 )
-def test_a_trend_is_left_when_the_close_is_under_the_lower_band(close: float, decision: dict[str, float]) -> None:
-    assert decided(holding(TREND), bar(close)) == decision
+def test_a_trend_is_left_when_the_close_is_past_the_other_band(side: int, close: float, leaves: bool) -> None:
+    assert decided(holding(TREND, side=side), bar(close, side=side)) == (left(TREND, side) if leaves else HELD)
 
 
-def test_leaving_is_a_state_and_is_said_until_the_position_is_flat() -> None:
-    rows = holding(TREND)
-    assert [decided(rows, bar(99.0)) for _ in range(3)] == [LEFT_TREND] * 3
-    took(rows, 0, -10, 99 * USD, 0, 0)
-    assert decided(rows, bar(99.0)) == HELD
+@both_sides
+def test_leaving_is_a_state_and_is_said_until_the_position_is_flat(side: int) -> None:
+    rows, low = holding(TREND, side=side), bar(99.0, side=side)
+    assert [decided(rows, low) for _ in range(3)] == [left(TREND, side)] * 3
+    took(rows, 0, -10 * side, 99 * USD, 0, 0, 1.0)
+    assert decided(rows, low, params=rules()) == HELD
 
 
-def test_a_trend_position_knows_no_exit_of_mean_reversion() -> None:
-    assert decided(holding(TREND, rsi=95.0), bar(100.0)) == HELD
+@both_sides
+def test_a_trend_position_knows_no_exit_of_mean_reversion(side: int) -> None:
+    assert decided(holding(TREND, rsi=95.0, side=side), bar(100.0, side=side)) == HELD
 
 
 def test_a_close_is_remembered_from_before_the_first_decision_and_over_a_flat_window() -> None:
     bars, rows, think = walk(3, 200), fresh(), thinker()
     for name in ("open", "high", "low", "close"):
-        bars[name][97:140] = bars["close"][96] + 1.0  # over the band, until the band has come up
+        bars[name][97:140] = bars["close"][96] + 1.0  # past the band, until the band has come up
     remembered, expected = [], []
     for _ in think.trade(rows, bars[:, None]):
         v = rows["reading"][0]
-        remembered.append(bool(rows["own"]["above"][0]))
-        expected.append(bool(v["close"] > v["kama"] + 0.5 * v["atr"]))
+        remembered.append(int(rows["own"]["beyond"][0]))
+        off, reach = v["close"] - v["kama"], 0.5 * v["atr"]
+        expected.append(int(off > reach) - int(off < -reach))
     assert remembered == expected
-    assert (any(expected[14:63]), expected[97], expected[139]) == (True, True, False)
+    assert (set(expected[14:63]), expected[97], expected[139]) == ({-1, 0, 1}, 1, 0)
 
 
-def test_the_first_bar_that_may_decide_enters_no_trend_that_the_bar_before_was_over_already() -> None:
-    over = 0
-    for seed in range(100):
-        bars, rows, think = walk(seed, 64, 100.0, 1e-3), fresh(), thinker()
+def test_the_first_bar_that_may_decide_enters_no_trend_that_the_bar_before_was_past_already() -> None:
+    past = 0
+    for seed in range(30 * len(SEEDS)):
+        bars, rows, think = walk(seed, 64, 100.0, 1e-3), fresh(), thinker(shorts=1)
         list(think.trade(rows, bars[:63, None]))
-        was_over = bool(rows["own"]["above"][0])
+        before = int(rows["own"]["beyond"][0])
         think(rows, bars[63:])
-        entered_trend = rows["decision"][["action", "mode"]][0].item() == (ENTER, TREND)
-        over += was_over
-        assert not (was_over and entered_trend and not rows["regime"]["changed"][0])
-    assert over > 10
+        d = fields(rows["decision"][0])
+        anew = bool(rows["regime"]["changed"][0])
+        past += before != 0
+        assert not (d["action"] in (ENTER, REFUSED) and (d["mode"], d["side"]) == (TREND, before) and not anew)
+    assert past > 5
 
 
 # -- mean reversion
 
 
-DIP = entered(REVERSION, 95.06, 0.0075)  # 3 % under 98
+@both_sides
+def test_a_quiet_market_is_bought_at_its_lower_band(side: int) -> None:
+    rows, low = symbol(REVERSION, {"rsi": 29.9, "slope": -0.1}, side), bar(98.0, side=side)
+    stop = 95.06 if side > 0 else 94.94  # 3 % of 98 under it, of 102 over that
+    assert decided(rows, low) == entered(REVERSION, stop, 0.0075, side=side)
 
 
-def test_a_quiet_market_is_bought_at_its_lower_band() -> None:
-    rows = symbol(REVERSION, {"rsi": 29.9, "slope": -0.1})
-    assert decided(rows, bar(98.0)) == DIP
+@both_sides
+@pytest.mark.parametrize(("rsi", "close"), [(30.0, 98.0), (29.9, 98.01), (50.0, 98.0), (29.9, 100.0)])
+def test_a_dip_is_oversold_and_at_or_past_the_band(side: int, rsi: float, close: float) -> None:
+    assert decided(symbol(REVERSION, {"rsi": rsi}, side), bar(close, side=side)) == HELD
 
 
-@pytest.mark.parametrize(("rsi", "close"), [(30.0, 98.0), (29.9, 98.01), (70.0, 98.0), (29.9, 100.0)])
-def test_a_dip_is_oversold_and_at_or_under_the_band(rsi: float, close: float) -> None:
-    assert decided(symbol(REVERSION, {"rsi": rsi}), bar(close)) == HELD
+@both_sides
+def test_a_quiet_market_is_not_followed(side: int) -> None:
+    assert decided(symbol(REVERSION, side=side), bar(101.0, side=side)) == HELD
 
 
-def test_a_quiet_market_is_not_followed_upwards() -> None:
-    assert decided(symbol(REVERSION), bar(101.0)) == HELD
-
-
+@both_sides
 @pytest.mark.parametrize(
-    ("close", "rsi", "decision"),
-    [
-        (99.99, 50.0, HELD),
-        (100.0, 50.0, LEFT_REVERSION),
-        (101.0, 20.0, LEFT_REVERSION),
-        (97.0, 70.0, HELD),
-        (97.0, 70.1, LEFT_REVERSION),
-    ],
+    ("close", "rsi", "leaves"),
+    [(99.99, 50.0, False), (100.0, 50.0, True), (101.0, 20.0, True), (97.0, 70.0, False), (97.0, 70.1, True)],
 )
-def test_mean_reversion_is_left_at_the_mean_or_overbought(close: float, rsi: float, decision: dict[str, float]) -> None:
-    assert decided(holding(REVERSION, rsi=rsi), bar(close)) == decision
+def test_mean_reversion_is_left_at_the_mean_or_overbought(side: int, close: float, rsi: float, leaves: bool) -> None:
+    rows = holding(REVERSION, rsi=rsi, side=side)
+    assert decided(rows, bar(close, side=side)) == (left(REVERSION, side) if leaves else HELD)
 
 
-def test_mean_reversion_never_trails() -> None:
-    rows = holding(REVERSION, stop=90.0)
-    assert decided(rows, bar(99.0, high=120.0)) == HELD
-    assert (rows["trade"]["stop"][0], rows["trade"]["peak"][0]) == (90 * USD, 100.0)
+@both_sides
+def test_mean_reversion_never_trails(side: int) -> None:
+    rows = holding(REVERSION, stop=90.0, side=side)
+    before = traded(rows)
+    assert decided(rows, bar(99.0, 120.0, side)) == HELD
+    assert traded(rows) == before
 
 
 # -- in between
 
 
-def test_neutral_follows_with_less_risk_and_less_size() -> None:
-    assert decided(symbol(NEUTRAL), bar(100.51)) == HALF_HEARTED
+@both_sides
+def test_neutral_follows_with_less_risk_and_less_size(side: int) -> None:
+    assert decided(symbol(NEUTRAL, side=side), bar(100.51, side=side)) == half_hearted(side)
 
 
+@both_sides
 @pytest.mark.parametrize(
-    ("reading", "decision"),
+    ("reading", "enters"),
     [
-        ({"rsi": 69.9}, HALF_HEARTED),
-        ({"rsi": 70.0}, HELD),
-        ({"mid": 98.52}, HALF_HEARTED),
-        ({"mid": 98.5}, HELD),
-        ({"mid": 98.4}, HELD),
+        ({"rsi": 69.9}, True),
+        ({"rsi": 70.0}, False),
+        ({"mid": 98.52}, True),
+        ({"mid": 98.5}, False),
+        ({"mid": 98.4}, False),
     ],
 )
-def test_neutral_follows_nothing_that_is_stretched(reading: dict[str, float], decision: dict[str, float]) -> None:
-    """The close 100.51 is to be under the upper band, two deviations over the mean."""
-    assert decided(symbol(NEUTRAL, reading), bar(100.51)) == decision
+def test_neutral_follows_nothing_that_is_stretched(side: int, reading: Case, enters: bool) -> None:
+    """The close 100.51 is to be within the bands, two deviations from the mean."""
+    rows = symbol(NEUTRAL, reading, side)
+    assert decided(rows, bar(100.51, side=side)) == (half_hearted(side) if enters else HELD)
 
 
-def test_neutral_buys_a_dip_in_no_falling_line() -> None:
-    half_hearted = entered(REVERSION, 95.06, 0.0075, 0.7)
-    assert decided(symbol(NEUTRAL, {"rsi": 29.9, "slope": 0.0}), bar(98.0)) == half_hearted
-    assert decided(symbol(NEUTRAL, {"rsi": 29.9, "slope": -1e-9}), bar(98.0)) == HELD
+@both_sides
+def test_neutral_buys_a_dip_unless_the_line_is_against_it(side: int) -> None:
+    stop = 95.06 if side > 0 else 94.94
+    dip = entered(REVERSION, stop, 0.0075, 0.7, side)
+    for slope, decision in ((0.0, dip), (0.1, dip), (-1e-9, HELD)):
+        assert decided(symbol(NEUTRAL, {"rsi": 29.9, "slope": slope}, side), bar(98.0, side=side)) == decision
+
+
+@both_sides
+@pytest.mark.parametrize(
+    ("reading", "close", "enters"),
+    [
+        ({}, 100.51, False),
+        ({"rsi": 29.9, "slope": 0.0}, 98.0, False),
+        ({"rsi": 29.9, "mid": 103.0}, 100.51, True),
+        ({"rsi": 30.0, "mid": 103.0}, 100.51, False),
+        ({"rsi": 29.9, "mid": 103.0, "slope": 0.0}, 100.51, False),
+    ],
+)
+def test_the_original_wants_both_modes_entries_on_one_bar(side: int, reading: Case, close: float, enters: bool) -> None:
+    rows, original = symbol(NEUTRAL, reading, side), tuned(rules(), shorts=1, neutral=1)
+    assert decided(rows, bar(close, side=side), params=original) == (half_hearted(side) if enters else HELD)
+
+
+@pytest.mark.parametrize("mode", [TREND, REVERSION])
+def test_the_original_differs_in_the_neutral_regime_alone(mode: int) -> None:
+    for rows, close in ((symbol(mode), 100.51), (symbol(mode, {"rsi": 29.9}), 98.0)):
+        other = rows.copy()
+        assert decided(rows, bar(close), params=tuned(rules(), neutral=1)) == decided(other, bar(close), params=rules())
 
 
 # -- whatever the regime
 
 
+@both_sides
 @pytest.mark.parametrize("mode", [TREND, REVERSION])
 @pytest.mark.parametrize("regime", [NEUTRAL, TREND, REVERSION])
-def test_a_position_keeps_the_rules_of_the_mode_that_opened_it(mode: int, regime: int) -> None:
-    for close, left in ((99.8, False), (99.0, mode == TREND), (100.2, mode == REVERSION)):
-        rows = holding(mode, stop=90.0)
+def test_a_position_keeps_the_rules_of_the_mode_that_opened_it(side: int, mode: int, regime: int) -> None:
+    for close, leaves in ((99.8, False), (99.0, mode == TREND), (100.2, mode == REVERSION)):
+        rows = holding(mode, stop=90.0, side=side)
         rows["regime"]["now"], rows["regime"]["changed"] = regime, 1
-        assert (decided(rows, bar(close))["action"] == EXIT) == left
+        assert (decided(rows, bar(close, side=side))["action"] == EXIT) == leaves
 
 
-def test_nothing_is_entered_while_something_is_held() -> None:
-    assert decided(holding(TREND, stop=98.5), bar(100.51)) == HELD
-    assert decided(holding(REVERSION, rsi=20.0), bar(97.0)) == HELD
+@both_sides
+def test_nothing_is_entered_while_something_is_held(side: int) -> None:
+    assert decided(holding(TREND, stop=98.5, side=side), bar(100.51, side=side)) == HELD
+    assert decided(holding(REVERSION, rsi=20.0, side=side), bar(97.0, side=side)) == HELD
 
 
-def test_a_gate_refuses_with_its_value() -> None:
-    late, gapped = bar(100.51), symbol(TREND)
-    late["left"], gapped["session"]["gap"] = 10, 0.03
-    for rows, bars, why in (
-        (symbol(TREND), late, {"gate": HOURS, "value": 10.0, "limit": 15.0}),
-        (gapped, bar(100.51), {"gate": GAP, "value": 0.03, "limit": 0.02}),
-    ):
-        assert decided(rows, bars) == TREND_ENTRY | {"action": REFUSED} | why
+@both_sides
+def test_a_gate_refuses_what_would_have_been_entered(side: int) -> None:
+    late, gapped = bar(100.51, side=side), symbol(TREND, side=side)
+    late["left"], gapped["session"]["gap"] = 15, 0.03
+    for rows, bars, gate in ((symbol(TREND, side=side), late, HOURS), (gapped, bar(100.51, side=side), GAP)):
+        assert decided(rows, bars) == trend(side) | {"action": REFUSED, "gate": gate}
 
 
-def test_a_gate_keeps_nobody_in() -> None:
-    late = bar(99.0)
-    late["left"] = 0
-    assert decided(holding(TREND), late) == LEFT_TREND
+@both_sides
+def test_a_gate_keeps_nobody_in(side: int) -> None:
+    late, rows = bar(99.0, side=side), holding(TREND, side=side)
+    late["left"], rows["session"]["gap"] = 0, 0.5
+    assert decided(rows, late) == left(TREND, side)
 
 
 # -- the trail
 
 
+@both_sides
 @pytest.mark.parametrize(
-    ("stop", "high", "atr", "raised"),
+    ("stop", "best", "atr", "to"),
     [
-        (95.0, 105.0, 1.0, 102.5),
-        (102.25, 105.0, 1.0, 102.5),  # a quarter of the range: just enough
-        (102.26, 105.0, 1.0, 0.0),
-        (102.5, 105.0, 1.0, 0.0),
-        (103.0, 105.0, 1.0, 0.0),
-        (95.0, 105.0, 3.0, 97.5),
+        (98.0, 101.0, 1.0, 98.5),
+        (98.0, 100.75, 1.0, 98.25),  # by a quarter of the range, the least
+        (98.0, 100.74, 1.0, 0.0),
+        (98.0, 100.5, 1.0, 0.0),
+        (99.0, 101.0, 1.0, 0.0),
         (98.0, 105.0, 3.0, 0.0),
+        (97.0, 105.0, 3.0, 0.0),
+        (96.75, 105.0, 3.0, 97.5),
         (102.0, 105.0, 1.003, 102.49),  # 102.4925
     ],
 )
-def test_the_stop_follows_the_highest_high_and_never_loosens(
-    stop: float, high: float, atr: float, raised: float
+def test_the_stop_follows_the_best_price_by_steps_and_never_loosens(
+    side: int, stop: float, best: float, atr: float, to: float
 ) -> None:
-    rows = holding(TREND, stop=stop, atr=atr)
-    assert decided(rows, bar(104.0, high)) == HELD | {"raised": round(raised * USD)}
-    assert rows["trade"][0].item() == (10, TREND, round((raised or stop) * USD), high)
+    rows = holding(TREND, stop=stop, atr=atr, side=side)
+    assert decided(rows, bar(104.0, best, side)) == raised(to, side)
+    assert traded(rows) == (10 * side, TREND, round(at(to or stop, side) * USD), at(best, side), 1.0)
 
 
-def test_a_high_of_before_is_kept() -> None:
-    rows = holding(TREND, stop=95.0, peak=110.0)
-    assert decided(rows, bar(108.0, 109.0)) == HELD | {"raised": 107_500_000}
-    assert rows["trade"]["peak"][0] == 110.0
+@both_sides
+def test_a_best_price_of_before_is_kept(side: int) -> None:
+    rows = holding(TREND, stop=95.0, best=110.0, side=side)
+    assert decided(rows, bar(108.0, 109.0, side)) == raised(107.5, side)
+    assert traded(rows)[3] == at(110.0, side)
 
 
-def test_in_a_drawdown_the_trail_is_tighter() -> None:
-    assert decided(holding(TREND), bar(104.0, 105.0), 2.0) == HELD | {"raised": 103 * USD}
+@both_sides
+def test_in_a_drawdown_the_trail_is_tighter(side: int) -> None:
+    assert decided(holding(TREND, side=side), bar(104.0, 105.0, side), 2.0) == raised(103.0, side)
 
 
-def test_a_looser_factor_loosens_no_stop() -> None:
-    rows = holding(TREND)
-    assert decided(rows, bar(104.0, 105.0), 2.0)["raised"] == 103 * USD
-    assert decided(rows, bar(104.0, 105.0), 2.5) == HELD
-    assert rows["trade"]["stop"][0] == 103 * USD
+@both_sides
+def test_a_looser_factor_loosens_no_stop(side: int) -> None:
+    rows, high = holding(TREND, side=side), bar(104.0, 105.0, side)
+    assert [decided(rows, high, factor) for factor in (2.0, 2.5)] == [raised(103.0, side), HELD]
+    assert traded(rows)[2] == round(at(103.0, side) * USD)
 
 
-def test_a_bar_that_leaves_moves_no_stop() -> None:
-    rows = holding(TREND)
-    assert decided(rows, bar(99.0, 120.0)) == LEFT_TREND
-    assert rows["trade"][0].item() == (10, TREND, 98 * USD, 100.0)
+@both_sides
+def test_what_was_entered_in_a_spike_trails_as_far_off_for_its_whole_life(side: int) -> None:
+    rows = holding(TREND, stop=96.0, wide=1.5, side=side)
+    assert decided(rows, bar(104.0, 101.0, side)) == raised(97.25, side)  # 101 - 1.5 x 2.5
+    assert decided(rows, bar(104.0, 105.0, side), 2.0) == raised(102.0, side)
+    assert traded(rows)[4] == 1.5
+
+
+@both_sides
+def test_a_bar_that_leaves_moves_no_stop(side: int) -> None:
+    rows = holding(TREND, side=side)
+    before = traded(rows)
+    assert decided(rows, bar(99.0, 120.0, side)) == left(TREND, side)
+    assert traded(rows) == before
 
 
 # -- the trade
 
 
-def test_the_first_fill_opens_the_trade_in_its_orders_mode_and_the_last_clears_it() -> None:
-    rows = symbol(TREND)
-    decided(rows, bar(100.51))
-    seen = []
+@both_sides
+def test_the_first_fill_opens_the_trade_in_its_orders_mode_and_the_last_clears_it(side: int) -> None:
+    rows, seen = symbol(TREND, side=side), []
     for qty, price in ((30, 100_600_000), (10, 100_700_000), (-15, 99 * USD), (-25, 98 * USD)):
-        took(rows, 0, qty, price, TREND if qty == 30 else REVERSION, 98_010_000)
-        seen.append(rows["trade"][0].item())
-    stop = 98_010_000
-    assert seen == [(30, TREND, stop, 100.6), (40, TREND, stop, 100.6), (25, TREND, stop, 100.6), (0, 0, 0, 0.0)]
+        first = qty == 30
+        took(rows, 0, qty * side, price, TREND if first else REVERSION, 98_010_000, 1.5 if first else 1.0)
+        seen.append(traded(rows))
+    kept = (TREND, 98_010_000, 100.6, 1.5)
+    assert seen == [(30 * side, *kept), (40 * side, *kept), (25 * side, *kept), (0, 0, 0, 0.0, 0.0)]
 
 
 # -- and all of it together
 
 
-def test_a_rise_is_followed_when_its_trend_is_confirmed_and_left_when_it_ends() -> None:
+@both_sides
+def test_a_move_is_followed_when_its_trend_is_confirmed_and_left_when_it_ends(side: int) -> None:
     calm = 100.0 + 0.02 * (np.arange(100) % 4)
-    up, down = 100.0 * 1.001 ** np.arange(260), 130.0 * 0.998 ** np.arange(40)
-    tape, rows, think = bars_of(np.r_[calm, up, down])[:, None], fresh(), thinker()
+    away, back = 100.0 * 1.001 ** (side * np.arange(260)), 100.0 * 1.3**side * 0.998 ** (side * np.arange(40))
+    tape = lively(bars_of(np.r_[calm, away, back]))[:, None]
+    rows, think = fresh(), thinker(shorts=int(side == SHORT), oversold=1e-9)
     taken: list[tuple[float, ...]] = []
     stops: list[float] = []
     began: list[int] = []
     for t, _ in enumerate(think.trade(rows, tape)):
         d = fields(rows["decision"][0])
-        taken += [(t, d["action"], d["mode"])] if d["action"] in (ENTER, EXIT) else []
-        stops += [d["raised"]] if d["raised"] else []
+        taken += [(t, d["action"], d["mode"], d["side"])] if d["action"] in (ENTER, EXIT) else []
+        stops += [d["raised"]] if d["raised"] and len(taken) == 1 else []
         began += [t] if rows["regime"][["now", "changed"]][0].item() == (TREND, 1) else []
-    (begin, *entry_), (end, *exit_) = taken
-    assert (entry_, exit_) == ([ENTER, TREND], [EXIT, TREND])
+    (begin, *entry_), (end, *exit_) = taken[:2]  # the way back may be a trend of its own
+    assert (entry_, exit_) == ([ENTER, TREND, side], [EXIT, TREND, side])
     assert began[0] == begin
     assert 360 <= end < 370
     assert len(stops) > 100
-    assert stops == sorted(stops)
+    assert stops == sorted(stops, reverse=side == SHORT)

@@ -1,27 +1,29 @@
 """Prices of the bar model, by hand. All results are whole micro-dollars."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from fluxhero.kernel.compile import entry
-from fluxhero.kernel.fills import open_fill, stop_fill
+from fluxhero.kernel.fills import YEAR, borrow_fee, open_fill, stop_fill
 from fluxhero.kernel.money import micros, tick_down
 from fluxhero.kernel.state import Array
 from fluxhero.messages import micros as booked
 from tests.kernel.drive import bars_of, rules
 
-PARAMS = rules()  # slippage 0.01 %, 0.05 % more for over 10 % of the volume
+RULES = rules()["rules"]  # slippage 0.01 %, 0.05 % more for over 10 % of the volume
 BUY, SELL = 1, -1
 
 
 def at_open(price: float, side: int, qty: int = 100, volume: float = 10_000.0, stop: int = 0) -> int:
-    return open_fill(bars_of(np.array([price])), 0, side, qty, volume, stop, PARAMS)
+    return open_fill(bars_of(np.array([price])), 0, side, qty, volume, stop, RULES)
 
 
 def stopped(opens: float, low: float, stop: int, qty: int = 100, volume: float = 10_000.0) -> int:
     bars = bars_of(np.array([opens]))
     bars["low"] = low
-    return stop_fill(bars, 0, qty, stop, volume, PARAMS)
+    return stop_fill(bars, 0, SELL, qty, stop, volume, RULES)
 
 
 def test_market_orders_fill_at_the_open_a_hundredth_of_a_per_cent_worse() -> None:
@@ -83,10 +85,59 @@ def test_a_stop_sells_at_the_open_beyond_it_or_where_it_is_touched_or_not_at_all
     assert stopped(opens, low, 48_000_000) == price
 
 
+@pytest.mark.parametrize(
+    ("stop", "price"), [(50_000_001, 49_995_000), (50_000_000, 0), (49_999_999, 0), (1, 0), (0, 49_995_000)]
+)
+def test_a_short_that_opens_at_or_beyond_its_stop_is_not_filled(stop: int, price: int) -> None:
+    assert at_open(50.0, SELL, stop=stop) == price
+
+
+@pytest.mark.parametrize(
+    ("opens", "high", "price"),
+    [
+        (47.0, 47.99, 0),
+        (47.0, 47.999999, 0),
+        (47.0, 48.0, 48_004_800),
+        (47.0, 60.0, 48_004_800),
+        (47.999999, 48.0, 48_004_800),
+        (48.0, 49.0, 48_004_800),
+        (48.1, 49.0, 48_104_810),
+        (60.0, 60.0, 60_006_000),
+    ],
+)
+def test_a_buy_stop_buys_at_the_open_beyond_it_or_where_it_is_touched_or_not_at_all(
+    opens: float, high: float, price: int
+) -> None:
+    bars = bars_of(np.array([opens]))
+    bars["high"], bars["low"] = high, 1.0
+    assert stop_fill(bars, 0, BUY, 100, 48_000_000, 10_000.0, RULES) == price
+
+
+def test_a_buy_stop_that_is_a_crowd_pays_more() -> None:
+    bars = bars_of(np.array([50.0]))
+    assert stop_fill(bars, 0, BUY, 1001, 50_000_000, 10_000.0, RULES) == 50_030_000
+
+
+def test_borrowing_costs_its_share_of_a_year_for_every_session_rounded_half_up() -> None:
+    assert borrow_fee(100_000_000, 100, 0.003) == 119_048  # 10,000 USD x 0.3 % / 252 is 0.1190476 USD
+    assert borrow_fee(1, 42_000, 0.003) == 1  # half a micro-dollar
+    assert borrow_fee(1, 41_999, 0.003) == 0
+    assert (borrow_fee(100_000_000, 100, 0.0), borrow_fee(252_000_000, 10**10, 1.0)) == (0, 10**16)
+
+
+def test_what_borrowing_costs_is_exact_whatever_the_value() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(2000):
+        price, qty = int(10 ** rng.uniform(2, 11)), int(10 ** rng.uniform(0, 7))
+        parts = int(10 ** rng.uniform(0, 6))
+        exact = Fraction(price * qty * parts, 1_000_000 * YEAR)
+        assert borrow_fee(price, qty, parts / 1e6) == int(exact + Fraction(1, 2))
+
+
 def test_a_fill_is_of_its_own_symbols_bar() -> None:
     bars = bars_of(np.array([50.0, 80.0, 20.0]))
-    assert [open_fill(bars, i, BUY, 1, 1e6, 0, PARAMS) for i in range(3)] == [50_005_000, 80_008_000, 20_002_000]
-    assert [stop_fill(bars, i, 1, 48_000_000, 1e6, PARAMS) for i in range(3)] == [0, 0, 19_998_000]
+    assert [open_fill(bars, i, BUY, 1, 1e6, 0, RULES) for i in range(3)] == [50_005_000, 80_008_000, 20_002_000]
+    assert [stop_fill(bars, i, SELL, 1, 48_000_000, 1e6, RULES) for i in range(3)] == [0, 0, 19_998_000]
 
 
 # -- money

@@ -1,4 +1,7 @@
-"""What refuses an entry by the symbol alone: the last minutes, the opening gap, an overnight move like a split."""
+"""What refuses an entry by the symbol alone: the last minutes, the opening gap, an overnight move like a split.
+
+The noise filter stands in test_noise.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,24 +10,30 @@ import numpy as np
 import pytest
 
 from fluxhero.feeds.tape import WHOLE_SESSION
-from fluxhero.kernel.codes import GAP, HOURS, OPEN, SUSPECT
+from fluxhero.kernel.codes import C_GAP, C_HOURS, GAP, HOURS, LONG, OPEN, SUSPECT
 from fluxhero.kernel.compile import entry
 from fluxhero.kernel.gates import allowed, looks_split, session
+from fluxhero.kernel.rows import observe
 from fluxhero.kernel.state import SESSION, Array
-from tests.kernel.drive import bars_of, fresh, recorded, rules, thinker, walk
+from tests.kernel.drive import bars_of, fresh, recorded, records, rules, thinker, tuned, walk
+
+pytestmark = pytest.mark.nojit
+
+Answer = tuple[int, list[float], list[float]]  # gate; value and limit of the hours and of the gap
 
 
 @entry
-def _allowed(rows: Array, bars: Array, params: Array) -> tuple[int, float, float]:
-    return allowed(rows[0], bars[0], params[0].rules)
+def _allowed(rows: Array, bars: Array, params: Array) -> int:
+    return allowed(rows[0], bars[0], params[0].rules, LONG, False)
 
 
 @entry
-def _sessions(rows: Array, bars: Array, states: Array) -> None:
+def _sessions(rows: Array, bars: Array, states: Array, raw: int, params: Array) -> None:
+    row = rows[0]
     for t in range(bars.size):
-        session(rows[0].session, rows[0].market.prev, bars[t], t, 1)
-        rows[0].market.prev.close = bars[t].close
-        states[t] = rows[0].session
+        session(row.session, row.market, bars[t], raw)
+        observe(row.market, row.reading, bars[t], params[0].rules)
+        states[t] = row.session
 
 
 @entry
@@ -32,18 +41,20 @@ def _looks_split(move: float) -> bool:
     return looks_split(move)
 
 
-def asked(left: int = 200, gap: float = 0.0, params: Array | None = None) -> tuple[int, float, float]:
+def asked(left: int = 200, gap: float = 0.0, params: Array | None = None) -> Answer:
     rows, bars = fresh(), bars_of(np.array([100.0]))
     rows["session"]["gap"], bars["left"] = gap, left
-    return _allowed(rows, bars, rules() if params is None else params)
+    gate = _allowed(rows, bars, rules() if params is None else params)
+    value, limit = (rows["decision"][kind][0][[C_HOURS, C_GAP]].tolist() for kind in ("value", "limit"))
+    return gate, value, limit
 
 
-def sessions(opens: list[float], closes: list[float], index: list[int]) -> Array:
+def sessions(opens: list[float], closes: list[float], index: list[int], raw: int = 1) -> Array:
     """The session's state after each bar."""
     bars = bars_of(np.array(closes))
     bars["open"], bars["session"] = opens, index
-    states = np.zeros(len(bars), SESSION)
-    _sessions(fresh(), bars, states)
+    states = records(len(bars), SESSION)
+    _sessions(fresh(), bars, states, raw, rules())
     return states
 
 
@@ -55,27 +66,22 @@ def gap_of(before: float, after: float) -> float:
 
 
 @pytest.mark.parametrize(
-    ("left", "answer"),
-    [
-        (389, (OPEN, 0.0, 0.0)),
-        (16, (OPEN, 0.0, 0.0)),
-        (15, (HOURS, 15.0, 15.0)),
-        (14, (HOURS, 14.0, 15.0)),
-        (0, (HOURS, 0.0, 15.0)),
-    ],
-)
-def test_no_entry_in_the_last_fifteen_minutes(left: int, answer: tuple[int, float, float]) -> None:
-    assert asked(left) == answer
+    ("left", "gate"), [(389, OPEN), (16, OPEN), (15, HOURS), (14, HOURS), (0, HOURS)]
+)  # fmt: skip
+def test_no_entry_in_the_last_fifteen_minutes(left: int, gate: int) -> None:
+    assert asked(left) == (gate, [float(left), 0.0], [15.0, 0.02])
+
+
+def test_how_many_minutes_are_the_last_is_configured() -> None:
+    assert [asked(left, params=tuned(rules(), last_minutes=0))[0] for left in (1, 0)] == [OPEN, HOURS]
 
 
 def test_daily_bars_are_never_refused_by_the_hour() -> None:
-    longest = rules()
-    longest["rules"]["last_minutes"] = 390
-    assert asked(WHOLE_SESSION, params=longest) == (OPEN, 0.0, 0.0)
+    assert asked(WHOLE_SESSION, params=tuned(rules(), last_minutes=390))[0] == OPEN
 
 
-def test_the_hour_is_asked_before_the_gap() -> None:
-    assert asked(5, gap=0.1) == (HOURS, 5.0, 15.0)
+def test_the_hour_refuses_before_the_gap_and_both_are_told() -> None:
+    assert asked(5, gap=0.1) == (HOURS, [5.0, 0.1], [15.0, 0.02])
 
 
 # -- the gap
@@ -97,7 +103,7 @@ def test_the_hour_is_asked_before_the_gap() -> None:
 def test_a_gap_refuses_beyond_two_per_cent_either_way(before: float, after: float, gate: int) -> None:
     gap = gap_of(before, after)
     assert gap == abs(after - before) / before
-    assert asked(gap=gap) == ((GAP, gap, 0.02) if gate == GAP else (OPEN, 0.0, 0.0))
+    assert asked(gap=gap) == (gate, [200.0, gap], [15.0, 0.02])
 
 
 def test_a_gap_is_over_the_previous_sessions_close_and_stays_for_its_session() -> None:
@@ -111,6 +117,25 @@ def test_a_gap_is_over_the_previous_sessions_close_and_stays_for_its_session() -
 def test_the_first_session_has_no_gap() -> None:
     assert sessions([100.0], [50.0], [0]).tolist() == [(0, 0.0, 0)]
     assert sessions([100.0], [50.0], [7]).tolist() == [(7, 0.0, 0)]
+
+
+def test_a_session_whose_first_minutes_are_missing_has_the_gap_of_its_first_bar() -> None:
+    bars = walk(1, 2 * 390)
+    bars["session"][:390], bars["session"][390:] = 3, 4
+    later = bars[np.r_[0:390, 400:780]]
+    states = records(len(later), SESSION)
+    _sessions(fresh(), later, states, 1, rules())
+    gap = abs(float(bars["open"][400]) - float(bars["close"][389])) / float(bars["close"][389])
+    assert set(states[["index", "gap"]].tolist()) == {(3, 0.0), (4, gap)}
+
+
+@pytest.mark.parametrize(("session_", "gap"), [(4, 0.03), (5, 0.0)])
+def test_rows_that_begin_anew_within_a_session_keep_its_gap_and_no_other(session_: int, gap: float) -> None:
+    rows, bars, states = fresh(), bars_of(np.full(3, 100.0)), records(3, SESSION)
+    rows["session"] = (4, 0.03, 0)
+    bars["session"] = session_
+    _sessions(rows, bars, states, 1, rules())
+    assert states.tolist() == [(session_, gap, 0)] * 3
 
 
 # -- splits
@@ -136,6 +161,11 @@ def test_a_crash_by_half_and_two_per_cent_trades_on() -> None:
 def test_only_an_overnight_move_is_suspect() -> None:
     assert sessions([100.0, 50.0], [100.0, 50.0], [0, 0])["suspect"].tolist() == [0, 0]
     assert sessions([100.0, 50.0], [100.0, 50.0], [0, 1])["suspect"].tolist() == [0, 1]
+
+
+def test_adjusted_prices_show_no_split() -> None:
+    states = sessions([100.0, 50.0], [100.0, 50.0], [0, 1], raw=0)
+    assert states[["gap", "suspect"]].tolist() == [(0.0, 0), (0.5, 0)]
 
 
 def test_a_suspect_symbol_decides_nothing_from_its_split_on() -> None:

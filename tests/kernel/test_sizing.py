@@ -3,27 +3,34 @@
 import numpy as np
 import pytest
 
-from fluxhero.core.risk import account
-from fluxhero.kernel.codes import OPEN, SIZE, SLOTS, STOP
+from fluxhero.kernel.codes import LONG, OPEN, SHORT, SIZE, SLOTS, STOP
 from fluxhero.kernel.risk import admitted
 from fluxhero.kernel.state import Array
-from fluxhero.messages import Micros, micros
-from tests.kernel.drive import rules
+from fluxhero.messages import micros
+from tests.accounts import blank, opened, rules
 
 Grant = tuple[int, int, int, int, int]  # gate, qty, by risk, by the cap, by the room
+RULES = rules()
 
 
 def funded(usd: float = 100_000.0, **state: float) -> Array:
     """An account with this equity."""
-    a = account(Micros(round(usd * 1e6)))
+    a = opened(round(usd * 1e6))
     for name, value in state.items():
         a[name] = value
     return a
 
 
 def ask(a: Array, price: float = 50.0, stop: float = 48.0, risk: float = 0.01, scale: float = 1.0) -> Grant:
-    gate, qty, by_risk, by_cap, by_room = admitted(a, micros(price), micros(stop), risk, scale, rules())
-    return gate, qty, by_risk, by_cap, by_room
+    return of(a, micros(price), micros(stop), risk, scale)
+
+
+def of(a: Array, price: int, stop: int, risk: float = 0.01, scale: float = 1.0) -> Grant:
+    """A long entry, or a short one where the stop lies above, of a symbol of which nothing else is known."""
+    side = SHORT if stop > price else LONG
+    tapes, sides = blank(1), np.zeros(1, np.int64)
+    said = admitted(a, tapes, sides, RULES["rules"], 0, side, 1, price, stop, risk, scale, False)
+    return said.gate, said.qty, said.by_risk, said.by_cap, said.by_room
 
 
 def test_a_hundred_thousand_at_fifty_over_forty_eight_is_four_hundred_shares() -> None:
@@ -52,13 +59,27 @@ def test_sizes_round_down_and_the_least_wins(
     assert ask(funded(), price, stop, risk, scale) == grant
 
 
-@pytest.mark.parametrize("stop", [50.0, 50.01, 99.0, 0.0])
-def test_a_stop_that_is_not_between_nothing_and_the_price_is_refused(stop: float) -> None:
-    assert ask(funded(), stop=stop) == (STOP, 0, 0, 0, 0)
+@pytest.mark.parametrize(
+    ("side", "stop"),
+    [(LONG, 50.0), (LONG, 50.01), (LONG, 99.0), (LONG, 0.0), (SHORT, 50.0), (SHORT, 49.99), (SHORT, 0.0)],
+)
+def test_a_stop_that_is_not_on_the_losing_side_of_the_price_is_refused(side: int, stop: float) -> None:
+    tapes, sides = blank(1), np.zeros(1, np.int64)
+    said = admitted(funded(), tapes, sides, RULES["rules"], 0, side, 1, 50_000_000, micros(stop), 0.01, 1.0, False)
+    assert said[:7] == (STOP, stop, 50.0, 0, 0, 0, 0)
 
 
-def test_a_stop_one_micro_under_the_price_is_none_that_the_sizer_refuses() -> None:
-    assert admitted(funded(), 50_000_000, 49_999_999, 0.01, 1.0, rules()) == (OPEN, 400, 1_000_000_000, 400, 1000)
+@pytest.mark.parametrize("stop", [49_999_999, 50_000_001])
+def test_a_stop_one_micro_from_the_price_is_none_that_the_sizer_refuses(stop: int) -> None:
+    assert of(funded(), 50_000_000, stop) == (OPEN, 400, 1_000_000_000, 400, 1000)
+
+
+def test_a_short_is_sized_like_a_long_with_as_far_a_stop() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(2000):
+        price = int(rng.integers(10**5, 10**9))
+        far, state = int(rng.integers(1, price)), {"deployed": int(rng.integers(0, 10**11)), "sizing": 0.5}
+        assert of(funded(**state), price, price + far) == of(funded(**state), price, price - far)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +125,7 @@ def test_a_grant_reserves_for_the_next_of_the_batch() -> None:
 
 
 def test_a_refusal_reserves_nothing() -> None:
-    for a, stop in ((funded(), 50.0), (funded(positions=5), 48.0), (funded(deployed=50_000_000_000), 48.0)):
+    for a, stop in ((funded(), 50.0), (funded(positions=5), 52.0), (funded(deployed=50_000_000_000), 48.0)):
         before = a.tobytes()
         assert ask(a, stop=stop)[0] != OPEN
         assert a.tobytes() == before
@@ -115,7 +136,7 @@ def test_every_grant_keeps_all_three_limits_and_one_share_more_would_break_one()
     for _ in range(2000):
         equity, price = int(rng.integers(10**9, 10**12)), int(rng.integers(10**5, 10**9))
         stop, deployed = int(rng.integers(price // 2, price)), int(rng.integers(0, equity))
-        gate, qty, *_ = admitted(funded(equity / 1e6, deployed=deployed), price, stop, 0.01, 1.0, rules())
+        gate, qty, *_ = of(funded(equity / 1e6, deployed=deployed), price, stop)
 
         def kept(n: int, equity: int = equity, price: int = price, stop: int = stop, deployed: int = deployed) -> bool:
             risked, cap, room = n * (price - stop) * 100 <= equity, n * price * 5, (n * price + deployed) * 2

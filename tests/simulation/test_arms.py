@@ -25,6 +25,7 @@ from fluxhero.daemon import Daemon, run
 from fluxhero.house import House
 from fluxhero.kernel import codes
 from fluxhero.kernel.indicators import MATURE
+from fluxhero.kernel.plug import settled
 from fluxhero.messages import MINUTE, SECOND, Leave
 from fluxhero.replay import Replay
 from fluxhero.runtime import seeded
@@ -394,7 +395,7 @@ def falling(calm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def by_hand(data: Path, state: Path, **settings: Any) -> Replay:
     """With stops so far away that none is touched by chance."""
-    config = Config(strategy=Strategy(name="metronome"), risk=Risk(stop_atr=20.0))
+    config = settled(Config(strategy=Strategy(name="metronome"), risk=Risk(stop_atr=20.0)))
     return msgspec.structs.replace(scenario(data, state, MODELS["quote"], **settings), config=config)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from fluxhero.kernel.think import build
+from fluxhero.kernel.plug import Strategy
+from fluxhero.kernel.think import Mind, build
 from tests.market import FIRST, write_bars, write_ticks
 from tests.simulation.world import Trace, scenario, simulate
 
@@ -21,19 +22,19 @@ def ended(trace: Trace) -> tuple[object, ...]:
 class Flaky:
     """A strategy's `think` that crashes at some of its calls."""
 
-    def __init__(self, build: Callable[[Any], Callable[..., int]], crashes: set[int]) -> None:
+    def __init__(self, build: Callable[[Strategy], Mind], crashes: set[int]) -> None:
         self._build, self._crashes, self.calls = build, crashes, 0
 
-    def __call__(self, strategy: Any) -> Callable[..., int]:
-        think = self._build(strategy)
+    def __call__(self, strategy: Strategy) -> Mind:
+        mind = self._build(strategy)
 
         def flaky(*args: Any) -> int:
             self.calls += 1
             if self.calls in self._crashes:
                 raise RuntimeError("a cosmic ray")
-            return think(*args)
+            return mind.think(*args)
 
-        return flaky
+        return mind._replace(think=flaky)
 
 
 @pytest.mark.parametrize("symbols", [("AAA", "BBB"), ("CCC", "DDD")], ids=["quote", "bar"])

@@ -18,6 +18,7 @@ import trio.testing
 from fluxhero.core.calendar import nyse
 from fluxhero.daemon import Daemon, run
 from fluxhero.house import House
+from fluxhero.kernel.plug import settled
 from fluxhero.messages import Nanos
 from fluxhero.replay import Replay
 from fluxhero.runtime import seeded
@@ -194,7 +195,7 @@ def scenario(data: Path, state: Path, symbols: tuple[str, ...], **settings: Any)
     return Replay(
         recording=load(request, nyse()),
         request=request,
-        config=Config(strategy=Strategy(name="metronome")),
+        config=settled(Config(strategy=Strategy(name="metronome"))),
         directory=state,
         **{"speed": 600.0, **settings},
     )

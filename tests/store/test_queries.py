@@ -17,9 +17,10 @@ import pytest
 
 from fluxhero.core import journal as j
 from fluxhero.core.calendar import nyse
-from fluxhero.core.explain import MODES, NEW_YORK, REGIMES, when
-from fluxhero.kernel import codes, dual_mode, metronome
+from fluxhero.core.explain import MODES, NEW_YORK, REGIMES, VOLATILITIES, reasons, when
+from fluxhero.kernel import codes
 from fluxhero.kernel.state import Array, floats, ints, record, row
+from fluxhero.kernel.strategies import dual_mode, metronome
 from fluxhero.messages import MINUTE, Cid, Micros, Model, Nanos, Order, Quality, Role, Says, Shares, Side, State, Type
 from fluxhero.store import figures, market
 from fluxhero.store.queries import MOST, READS, Answer, BadQuery, NotFound, Query, Reader
@@ -29,7 +30,7 @@ from tests.reading import MINUTES, SYMBOLS, replayed
 CASH = 100_000_000_000
 T = Nanos(int(datetime(2024, 3, 28, 10, 0, tzinfo=NEW_YORK).timestamp()) * 10**9)
 NAMES = ("close", "ema", "rsi", "atr", "adx", "kama", "er", "mid", "sd", "slope", "r2", "atr_mean", "volume_mean")
-READING = dict.fromkeys(NAMES, 1.0)
+READING: dict[str, float | None] = dict.fromkeys(NAMES, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +265,8 @@ def test_regimes_are_those_of_the_kernel_row(reader: Reader) -> None:
             "held": int(k["regime"]["held"]),
             "adx": round(float(k["reading"]["adx"]), 2),
             "r2": round(float(k["reading"]["r2"]), 4),
-            "volatility": round(float(k["reading"]["atr"] / k["reading"]["atr_mean"]), 3),
+            "volatility": VOLATILITIES[int(k["regime"]["volatility"])],
+            "atr_over_mean": round(float(k["reading"]["atr"] / k["reading"]["atr_mean"]), 3),
         }
         for symbol, k in zip(SYMBOLS, kernel, strict=True)
     ]
@@ -282,9 +284,10 @@ def test_signals_are_the_newest_decisions_and_why_says_the_same(reader: Reader) 
         name = "refused" if barred else {codes.ENTER: "enter", codes.EXIT: "exit"}[action]
         assert s == {
             "time": when(ts), "symbol": SYMBOLS[slot], "action": name, "mode": MODES[decided.mode], "why": s["why"],
+            "reasons": reasons(decided.checks),
         }  # fmt: skip
         at = ask(reader, "why", symbol=SYMBOLS[slot], time=when(ts).removesuffix(" ET"))
-        assert at == {"symbol": SYMBOLS[slot], "time": when(ts), "why": s["why"]}
+        assert at == {"symbol": SYMBOLS[slot], "time": when(ts), "why": s["why"], "reasons": s["reasons"]}
     assert {s["action"] for s in signals} == {"enter", "exit", "refused"}
     assert ask(reader, "signals")["signals"] == signals[:20]
     ours = [s for s in signals if s["symbol"] == "AIG"]
@@ -336,9 +339,10 @@ def bar(
 
 
 def decided(ts: int, action: int, slot: int = 0, gate: int = codes.OPEN) -> j.Decided:
+    checks = () if gate == codes.OPEN else (j.Check(codes.CONDITIONS[gate], 5.0, 15.0),)
     return j.Decided(
-        ts=Nanos(ts), slot=slot, action=action, mode=codes.METRONOME, regime=0, gate=gate, value=5.0, limit=15.0,
-        stop=Micros(9_000_000), risk=0.01, scale=1.0, reading=READING,
+        ts=Nanos(ts), slot=slot, action=action, side=Side.BUY, mode=codes.METRONOME, regime=0, gate=gate,
+        stop=Micros(9_000_000), risk=0.01, scale=1.0, wide=1.0, reading=READING, checks=checks,
     )  # fmt: skip
 
 
@@ -437,7 +441,7 @@ def test_the_common_part_of_the_kernel_rows_is_read_whatever_a_strategy_adds(own
     kernel["own"] = np.ones(2, own)
     for name, value in {"adx": 31.237, "atr": 0.5, "atr_mean": 0.25, "slope": math.nan, "r2": math.inf}.items():
         kernel["reading"][name][1] = value
-    kernel["regime"][1] = (codes.TREND, codes.REVERSION, 2, 0, 17)
+    kernel["regime"][1] = (codes.TREND, codes.REVERSION, 2, 0, 17, codes.HIGH)
     kernel["market"]["count"] = [5, 6]
     blob = State(name="kernel", blob=kernel.tobytes())
     reader = make(seal(T, bars=(bar(T, slot=1),)), states=(blob,))
@@ -445,11 +449,11 @@ def test_the_common_part_of_the_kernel_rows_is_read_whatever_a_strategy_adds(own
         "regimes": [
             {
                 "symbol": "B", "regime": "strong trend", "seen": "mean reversion", "streak": 2, "held": 17,
-                "adx": 31.24, "r2": None, "volatility": 2.0,
+                "adx": 31.24, "r2": None, "volatility": "high", "atr_over_mean": 2.0,
             }
         ]
     }  # fmt: skip
-    assert ask(reader, "regime")["regimes"][0]["volatility"] is None
+    assert ask(reader, "regime")["regimes"][0]["atr_over_mean"] is None
     zeros = dict.fromkeys(READING, 0.0)
     assert ask(reader, "indicators", symbol="A") == {"symbol": "A", "time": None, "bars": 5, **zeros}
     changed = {"adx": 31.24, "atr": 0.5, "atr_mean": 0.25, "slope": None, "r2": None}

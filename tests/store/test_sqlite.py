@@ -35,7 +35,7 @@ def at(n: int) -> Nanos:
 OPENED = journal.Opened(
     ts=Nanos(0), account="test", epoch="0", cash=CASH, model=Model.QUOTE, symbols=("A", "B"), identity={"k": "v"}
 )
-SETTINGS = journal.Settings(ts=Nanos(0), hash="00ff")
+SETTINGS = journal.Settings(ts=Nanos(0), hash="00ff", strategy="metronome", params=b"p")
 BUY = Order(
     cid=cid(1), ts=at(1), slot=0, role=Role.ENTRY, side=Side.BUY, type=Type.MARKET, qty=Shares(100), mark=usd(100),
     stop=usd(98), volume=5e4, mode=1,
@@ -73,8 +73,8 @@ def filled(
 
 
 DECIDED = journal.Decided(
-    ts=at(1), slot=0, action=3, mode=1, regime=1, gate=0, value=0.0, limit=0.0, stop=usd(98), risk=0.01, scale=1.0,
-    reading={"close": 100.0},
+    ts=at(1), slot=0, action=3, side=Side.BUY, mode=1, regime=1, gate=0, stop=usd(98), risk=0.01, scale=1.0, wide=1.0,
+    reading={"close": 100.0}, checks=(),
 )  # fmt: skip
 JUDGED = journal.Judged(ts=at(1), slot=0, entry=True, gate=0, value=0.0, limit=0.0, qty=Shares(100), by_risk=100)
 TRIPPED = journal.Tripped(ts=at(4), trip="day_loss", cause="day loss", equity=usd(1), value=0.031, limit=0.03)
@@ -385,7 +385,7 @@ def test_a_damaged_file_is_refused_with_what_to_do_and_left_as_it_is(tmp_path: P
 def test_a_schema_of_a_newer_program_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = filed(tmp_path)
     sql(path, "PRAGMA user_version = 99")
-    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 2: use the newer program"
+    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 3: use the newer program"
 
 
 ALTER: dict[str, tuple[int, Callable[[Path], None]]] = {

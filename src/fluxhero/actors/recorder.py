@@ -22,13 +22,12 @@ class Backlog:
         self.updates = 0
         self._host, self._since = host, 0.0
 
-    def add(self, rows: Sequence[journal.Row], state: State | None, updates: int) -> None:
+    def add(self, rows: Sequence[journal.Row], states: Sequence[State], updates: int) -> None:
         if not self.rows:
             self._since = self._host.now()
         self.rows += rows
         self.updates = max(self.updates, updates)
-        if state is not None:
-            self.states[state.name] = state
+        self.states.update({state.name: state for state in states})
 
     def due(self) -> bool:
         return bool(self.rows) and (len(self.rows) >= ROWS or self._host.now() - self._since >= SECONDS)
@@ -49,9 +48,9 @@ async def recorder(
     async for m in inbox:
         match m:
             case Note():
-                backlog.add(m.rows, m.state, m.updates)
+                backlog.add(m.rows, m.states, m.updates)
             case Ask(question=Commit() as commit):
-                backlog.add(commit.rows, None, commit.updates)
+                backlog.add(commit.rows, (), commit.updates)
                 rows, states = backlog.take()
                 tape, updates, before = position(), backlog.updates, ports.host.now()
                 await ports.offload(lambda: ports.store.commit(rows, states, tape, updates))  # noqa: B023

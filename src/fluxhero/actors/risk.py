@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fluxhero.core.risk import Risk, Ruling
-from fluxhero.messages import Booked, Command, Leave, Nanos, Note, Quote, Sealed, Signals, State
+from fluxhero.messages import Booked, Command, Leave, Nanos, Note, Quote, Sealed, Signals
 from fluxhero.ports import Clock
 from fluxhero.runtime.channels import Ask, Inbox, Outbox
 
@@ -22,7 +22,7 @@ async def risk(
         return max(clock.now(), last)
 
     async def rule(ruling: Ruling) -> None:
-        await recorder.send(Note(rows=tuple(ruling.rows), state=State(name="account", blob=watch.account.tobytes())))
+        await recorder.send(Note(rows=tuple(ruling.rows), states=watch.states()))
         if ruling.granted is not None:
             await orders.send(ruling.granted)
 

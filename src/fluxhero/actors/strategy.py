@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from fluxhero.core import journal
+from fluxhero.core.bars import written
+from fluxhero.core.readings import checks, reading
 from fluxhero.kernel import codes
 from fluxhero.kernel.think import took
 from fluxhero.messages import (
     Array,
     Micros,
-    Nanos,
     Note,
     Raise,
     Sealed,
+    Side,
     Signal,
     Signals,
     State,
@@ -39,7 +41,7 @@ class Strategy:
         self._busy = np.zeros(rows.size, np.int64)
 
     def traded(self, t: Traded) -> None:
-        took(self.rows, t.slot, t.qty, t.price, t.mode, t.stop)
+        took(self.rows, t.slot, t.qty, t.price, t.mode, t.stop, t.wide)
         self.fills += 1
 
     def watched(self, w: Watched) -> tuple[Signals, list[journal.Row]]:
@@ -58,24 +60,20 @@ class Strategy:
         return State(name="kernel", blob=self.rows.tobytes(), count=self.fills)
 
     def _seal(self, w: Watched) -> journal.Seal:
-        actions = self.rows["decision"]["action"].tolist()
-        bars = tuple(
-            journal.BarRow(slot, Nanos(ts), o, h, low, c, v, quality, actions[slot] if quality == 1 else codes.HOLD)
-            for slot, (ts, o, h, low, c, v, _, _, quality) in enumerate(w.sealed.bars.tolist())
-            if ts
-        )
+        bars = written(w.sealed.bars, self.rows["decision"]["action"].tolist())
         return journal.Seal(ts=w.sealed.ts, bars=bars, equity=w.equity, cash=w.cash)
 
     def _decided(self, slot: int, sealed: Sealed) -> list[journal.Decided]:
         row = self.rows[slot]
-        action, mode, gate, stop, _, value, limit, risk, scale = row["decision"].tolist()
+        action, side, mode, gate, stop, _, risk, scale, wide, _, _ = row["decision"].tolist()
         if action not in SOUGHT:
             return []
-        reading = dict(zip(row["reading"].dtype.names, row["reading"].tolist(), strict=True))
-        regime = int(row["regime"]["now"])
+        sought = action != codes.FLAT
         decided = journal.Decided(
-            ts=sealed.ts, slot=slot, action=action, mode=mode, regime=regime, gate=gate, value=value, limit=limit,
-            stop=Micros(stop), risk=risk, scale=scale, reading=reading,
+            ts=sealed.ts, slot=slot, action=action, side=Side(side or codes.LONG), mode=mode,
+            regime=int(row["regime"]["now"]), gate=gate, stop=Micros(stop), risk=risk if sought else 0.0,
+            scale=scale if sought else 0.0, wide=wide if sought else 1.0, reading=reading(row),
+            checks=checks(row) if sought else (),
         )  # fmt: skip
         return [decided]
 
@@ -87,8 +85,9 @@ class Strategy:
 
     def _signal(self, d: journal.Decided, sealed: Sealed) -> Signal:
         return Signal(
-            slot=d.slot, entry=d.action == codes.ENTER, mode=d.mode, price=micros(float(sealed.bars["close"][d.slot])),
-            stop=d.stop, risk=d.risk, scale=d.scale, volume=d.reading["volume_mean"],
+            slot=d.slot, entry=d.action == codes.ENTER, side=d.side, mode=d.mode, wide=d.wide,
+            price=micros(float(sealed.bars["close"][d.slot])),
+            stop=d.stop, risk=d.risk, scale=d.scale, volume=d.reading["volume_mean"] or 0.0,
         )  # fmt: skip
 
 
@@ -102,5 +101,5 @@ async def strategy(
                 mind.traded(m)
             case Watched():
                 signals, rows = mind.watched(m)
-                await recorder.send(Note(rows=tuple(rows), state=mind.state()))
+                await recorder.send(Note(rows=tuple(rows), states=(mind.state(),)))
                 risk.send_nowait(signals)

@@ -8,7 +8,7 @@ from fluxhero.messages import Micros, Nanos, Shares, Side
 class Position(msgspec.Struct):
     """What is held of one symbol, and what its round trip has cost so far. Micro-dollars."""
 
-    qty: int
+    qty: int  # signed: short is less than 0
     opened: int
     bought: int = 0  # shares
     paid: int = 0
@@ -19,7 +19,7 @@ class Position(msgspec.Struct):
 class RoundTrip(msgspec.Struct, frozen=True):
     """A closed trade: averages per share, result after fees. Micro-dollars."""
 
-    qty: Shares
+    qty: Shares  # signed as its position was
     opened: Nanos
     closed: Nanos
     entry: Micros
@@ -51,12 +51,18 @@ class Book:
         if p.qty:
             return None
         del self.positions[slot]
+        opening, closing = (p.paid, p.received) if side is Side.SELL else (p.received, p.paid)
         return RoundTrip(
-            qty=Shares(p.bought),
+            qty=Shares(-side * p.bought),
             opened=Nanos(p.opened),
             closed=ts,
-            entry=Micros(p.paid // p.bought),
-            exit=Micros(p.received // p.bought),
+            entry=Micros(opening // p.bought),
+            exit=Micros(closing // p.bought),
             fees=Micros(p.fees),
             result=Micros(p.received - p.paid - p.fees),
         )
+
+    def charge(self, slot: int, fee: Micros) -> None:
+        """What a position costs while it is held."""
+        self.cash -= fee
+        self.positions[slot].fees += fee

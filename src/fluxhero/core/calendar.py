@@ -13,6 +13,7 @@ from fluxhero.messages import MINUTE, SECOND, Nanos
 
 NEW_YORK = ZoneInfo("America/New_York")
 MIDNIGHT = 24 * 60  # in minutes of the day before
+OPENS = _nyse.OPEN  # minutes of New York's day
 
 
 class CalendarEnd(LookupError):

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from fluxhero.core.calendar import Calendar
-from fluxhero.kernel.state import BAR
-from fluxhero.messages import MINUTE, SECOND, Array, Bars, Nanos, Quality, Sealed, Trade
+from fluxhero.core.calendar import OPENS, Calendar
+from fluxhero.kernel.higher import FIVE, HALF, HOUR, lifted
+from fluxhero.kernel.state import BAR, HIGHER
+from fluxhero.messages import MINUTE, NO_QUOTE, SECOND, Array, Bars, Nanos, Quality, Sealed, Trade
 
 KEEP = 500
 
@@ -38,6 +39,27 @@ class CandleBuffer:
         return max(min(end, self._keep) for end in self._end)
 
 
+def push(buffer: CandleBuffer, bars: Array) -> None:
+    """BAR records, one a symbol, where there is one."""
+    for slot in np.flatnonzero(bars["ts"]).tolist():
+        buffer.push(slot, bars[slot])
+
+
+class Higher:
+    """A timeframe above the trading bars, made by the rule that the kernel's rows make theirs by."""
+
+    def __init__(self, symbols: int, length: int, span: int, shift: int) -> None:
+        """Bars of `length` into bars of `span`, ns, whose grid begins at `shift`."""
+        self.buffer = CandleBuffer(symbols)
+        self._forming, self._sealed = np.zeros(symbols, HIGHER), np.zeros((2, symbols), BAR)
+        self._length, self._span, self._shift = length, span, shift
+
+    def sealed(self, bars: Array) -> None:
+        lifted(self._forming, bars, self._length, self._span, self._shift, self._sealed)
+        for row in self._sealed:
+            push(self.buffer, row)
+
+
 class Forming:
     """A bar that still grows."""
 
@@ -57,9 +79,17 @@ class Forming:
 class Candles:
     """Builds bars on the minute grid; a minute seals as a whole when its time is over."""
 
-    def __init__(self, symbols: int, calendar: Calendar, sealed: Nanos = Nanos(0), begins: Nanos = Nanos(0)) -> None:
-        """`sealed`: the end of the last minute already sealed; `begins`: the tape's first event, of any kind."""
+    def __init__(
+        self, symbols: int, calendar: Calendar, sealed: Nanos = Nanos(0), begins: Nanos = Nanos(0),
+        length: Nanos = MINUTE,
+    ) -> None:  # fmt: skip
+        """`sealed`: the end of the last minute already sealed; `begins`: the tape's first event, of any kind; `length`:
+        of the bars that are traded on.
+        """
         self.buffer = CandleBuffer(symbols)
+        self.higher = {
+            span: Higher(symbols, length, span, shift) for span, shift in ((FIVE, 0), (HOUR, HALF)) if length <= span
+        }
         self.late = 0
         self._symbols, self._calendar, self._sealed, self._begins = symbols, calendar, sealed, begins
         self._minute = self._heard = Nanos(0)
@@ -85,9 +115,9 @@ class Candles:
         """The minute is over: its bars are final."""
         end = Nanos(self._minute + MINUTE)
         bars = np.zeros(self._symbols, BAR)
-        session, left, quality = self._place(self._minute, end)
+        place = self._place(self._minute, end)
         for slot, f in self._forming.items():
-            bars[slot] = (self._minute, f.open, f.high, f.low, f.close, f.volume, session, left, quality)
+            bars[slot] = (self._minute, f.open, f.high, f.low, f.close, f.volume, *place, NO_QUOTE)
         self._forming.clear()
         self._sealed = end
         return self.sealed(Sealed(ts=end, bars=bars, heard=self._heard))
@@ -97,13 +127,15 @@ class Candles:
         return self.sealed(Sealed(ts=m.ts, bars=m.bars))
 
     def sealed(self, m: Sealed) -> Sealed:
-        for slot in np.flatnonzero(m.bars["ts"]).tolist():
-            self.buffer.push(slot, m.bars[slot])
+        push(self.buffer, m.bars)
+        for higher in self.higher.values():
+            higher.sealed(m.bars)
         return m
 
-    def _place(self, start: Nanos, end: Nanos) -> tuple[int, int, Quality]:
+    def _place(self, start: Nanos, end: Nanos) -> tuple[int, int, Quality, int]:
+        """Session, minutes to its close, quality, minute of New York's day."""
         session = self._calendar.at(start)
         if session is None:
-            return -1, 0, Quality.EXTENDED
-        whole = self._begins - start <= SECOND
-        return session.index, (session.close - end) // MINUTE, Quality.FULL if whole else Quality.PARTIAL
+            return -1, 0, Quality.EXTENDED, 0
+        quality = Quality.FULL if self._begins - start <= SECOND else Quality.PARTIAL
+        return session.index, (session.close - end) // MINUTE, quality, OPENS + (end - session.open) // MINUTE

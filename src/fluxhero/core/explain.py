@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from fluxhero.core.journal import Decided, Judged
+from fluxhero.core.journal import Check, Decided, Judged
 from fluxhero.core.ladder import Rung
 from fluxhero.kernel import codes
-from fluxhero.messages import Nanos
+from fluxhero.messages import Nanos, Side
 
 NEW_YORK = ZoneInfo("America/New_York")
 REGIMES = {codes.NEUTRAL: "neutral", codes.TREND: "strong trend", codes.REVERSION: "mean reversion"}
-MODES = {codes.NEUTRAL: "none", codes.TREND: "trend", codes.REVERSION: "mean reversion", codes.METRONOME: "metronome"}
+VOLATILITIES = {codes.LOW: "low", codes.NORMAL: "normal", codes.HIGH: "high"}
+MODES = {
+    codes.NEUTRAL: "none", codes.TREND: "trend", codes.REVERSION: "mean reversion", codes.METRONOME: "metronome",
+    codes.CROSS: "cross", codes.HELD: "buy and hold", codes.OWN: "own", codes.OTHER: "other",
+}  # fmt: skip
 ACTIONS = {
     codes.HOLD: "held: nothing was sought",
     codes.WARMUP: "held: the indicators were not warm yet",
@@ -22,14 +27,40 @@ ACTIONS = {
 GATES = {
     codes.HOURS: "{value:.0f} min of the session were left, more than {limit:.0f} are needed",
     codes.GAP: "the session opened {value:.2%} away from the previous close, {limit:.2%} is the most",
+    codes.VOLUME: "its volume was {value:.2f} of the mean of the 20 bars before, more than {limit:.2f} is needed",
+    codes.BREAKOUT: "it broke out of its 20 bars on {value:.2f} of their volume, more than {limit:.2f} is needed",
+    codes.SPREAD: "the spread was {value:.3f} deviations of the five-minute closes, {limit:.2f} is the most",
     codes.RUNG: "trading stands at {rung}",
     codes.BUSY: "the symbol has a position or an entry already",
     codes.PAUSED: "the symbol is paused by the operator",
     codes.FRESH: "the last usable quote was {value:.1f} s old, {limit:.0f} s is the most",
-    codes.STOP: "its stop {value:.2f} is not between 0 and the price {limit:.2f}",
+    codes.STOP: "its stop {value:.2f} is not on the losing side of the price {limit:.2f}",
+    codes.SHORTS: "it may not be sold short",
     codes.SLOTS: "{value:.0f} positions were held or sought, {limit:.0f} is the most",
+    codes.CROWDED: "what is held and this would move as one: mean correlation {value:.2f}, {limit:.2f} is the most",
     codes.SIZE: "the size came to less than one share: {by_risk} by risk, {by_cap} by the position cap,"
     " {by_room} by the room left",
+}
+# What a decision may have looked at: its name, and what the limit is to the value.
+CONDITIONS = {
+    codes.C_HOURS: ("minutes left in the session", "more than"),
+    codes.C_GAP: ("gap at the open", "at most"),
+    codes.C_VOLUME: ("volume over its mean", "more than"),
+    codes.C_BREAKOUT: ("volume of a breakout over its mean", "more than"),
+    codes.C_SPREAD: ("spread over the deviation of five-minute closes", "at most"),
+    codes.C_SPIKE: ("volatility of five minutes over the hour's", "a spike above"),
+    codes.C_ADX: ("ADX", "a trend above"),
+    codes.C_R2: ("R2", "a trend above"),
+    codes.C_SLOPE: ("slope", "a trend beyond"),
+    codes.C_ENTRY_BAND: ("close", "entered beyond"),
+    codes.C_EXIT_BAND: ("close", "left beyond"),
+    codes.C_LOWER: ("close", "lower band"),
+    codes.C_MIDDLE: ("close", "SMA20"),
+    codes.C_UPPER: ("close", "upper band"),
+    codes.C_RSI_LOW: ("RSI", "oversold under"),
+    codes.C_RSI_HIGH: ("RSI", "overbought over"),
+    codes.C_BEAT: ("bars since the beat", "due at"),
+    codes.C_FAST: ("fast mean", "slow mean"),
 }
 
 
@@ -39,7 +70,22 @@ OUTCOMES = {
 }  # fmt: skip
 GATE_NAMES = {codes.OPEN: "open"} | {
     getattr(codes, name.upper()): name
-    for name in ("hours", "gap", "rung", "busy", "fresh", "stop", "slots", "size", "paused")
+    for name in (
+        "hours",
+        "gap",
+        "rung",
+        "busy",
+        "fresh",
+        "stop",
+        "slots",
+        "size",
+        "paused",
+        "volume",
+        "breakout",
+        "spread",
+        "shorts",
+        "crowded",
+    )
 }
 
 
@@ -51,32 +97,64 @@ def sentence(symbol: str, d: Decided, j: Judged | None, refused: str = "") -> st
     """A decision with its reasons; `refused`: why the venue would not have the order."""
     head = f"{symbol} {when(d.ts)}: "
     if d.action == codes.REFUSED:
-        return f"{head}no {MODES[d.mode]} entry, for {_gate(d.gate, d.value, d.limit, None)} ({_because(d)})."
+        return f"{head}no {_mode(d)} entry, for {_gate(d.gate, d.value, d.limit, None)} ({_because(d)})."
     if d.action == codes.ENTER:
         said = _entry(d, j)
         return head + (f"{said.removesuffix('.')}; the venue refused it: {refused}." if refused else said)
     if d.action == codes.EXIT:
         barred = j is not None and j.gate != codes.OPEN
         but = f", but was refused: {_gate(j.gate, j.value, j.limit, j)}" if j is not None and barred else ""
-        return f"{head}left the {MODES[d.mode]} position ({_because(d)}){but}."
-    return f"{head}{ACTIONS[d.action]}."
+        return f"{head}left the {_mode(d)} position ({_because(d)}){but}."
+    return f"{head}{ACTIONS[d.action]} ({_because(d)})." if d.checks else f"{head}{ACTIONS[d.action]}."
+
+
+def reasons(checks: Iterable[Check]) -> list[dict[str, str | float | None]]:
+    """Everything that was looked at, as data; `distance`: of the value from the limit, in its unit."""
+    return [
+        {
+            "what": CONDITIONS[c.condition][0],
+            "value": c.value,
+            "rule": CONDITIONS[c.condition][1],
+            "limit": c.limit,
+            "distance": None if c.value is None else c.value - c.limit,
+        }
+        for c in checks
+    ]
 
 
 def _entry(d: Decided, j: Judged | None) -> str:
     if j is None:
-        return f"sought a {MODES[d.mode]} entry ({_because(d)})."
+        return f"sought a {_mode(d)} entry ({_because(d)})."
     if j.gate != codes.OPEN:
-        return f"no {MODES[d.mode]} entry, for {_gate(j.gate, j.value, j.limit, j)} ({_because(d)})."
+        return f"no {_mode(d)} entry, for {_gate(j.gate, j.value, j.limit, j)} ({_because(d)})."
+    sold = " short" if d.side is Side.SELL else ""
     return (
-        f"ordered {j.qty} in {MODES[d.mode]} mode ({_because(d)}), stop {d.stop / 1e6:.2f};"
-        f" {j.qty} is {_share(j.factor)}the least of {j.by_risk} by risk, {j.by_cap} by the position cap,"
+        f"ordered {j.qty}{sold} in {MODES[d.mode]} mode ({_because(d)}), stop {d.stop / 1e6:.2f};"
+        f" {j.qty} is {_share(j, d)}the least of {j.by_risk} by risk, {j.by_cap} by the position cap,"
         f" {j.by_room} by the room left."
     )
 
 
-def _share(factor: float) -> str:
-    """Half-hearted modes and drawdowns take a share of the size, whatever bounds it; the room is not shared."""
-    return "" if factor == 1.0 else f"{factor:g} of "
+def _mode(d: Decided) -> str:
+    return f"short {MODES[d.mode]}" if d.side is Side.SELL else MODES[d.mode]
+
+
+def _share(j: Judged, d: Decided) -> str:
+    """Half-hearted modes, spikes, drawdowns, bad months and company take a share of the size, whatever bounds it; the
+    room is not shared.
+    """
+    if j.factor == 1.0:
+        return ""
+    why = [
+        *(["a spike in volatility"] if d.wide != 1.0 else []),
+        *([f"the mode's weight {j.weight:.2f}"] if j.weight != 1.0 else []),
+        *([f"a correlation of {j.correlation:.2f} with what is held"] if j.company != 1.0 else []),
+    ]
+    return f"{j.factor:g}{f' (for {_and(why)})' if why else ''} of "
+
+
+def _and(parts: list[str]) -> str:
+    return " and ".join(parts)
 
 
 def _gate(gate: int, value: float, limit: float, j: Judged | None) -> str:
@@ -89,15 +167,25 @@ def _gate(gate: int, value: float, limit: float, j: Judged | None) -> str:
 
 def _because(d: Decided) -> str:
     """The readings that the mode looks at."""
-    r = d.reading
-    if d.mode == codes.METRONOME:
-        return f"by the beat, close {r['close']:.2f}, ATR {r['atr']:.3f}"
+    r = {name: float("nan") if x is None else x for name, x in d.reading.items()}
     if d.mode == codes.REVERSION:
         return (
-            f"regime {REGIMES[d.regime]}: close {r['close']:.2f}, lower band {r['mid'] - 2 * r['sd']:.2f},"
-            f" SMA20 {r['mid']:.2f}, RSI {r['rsi']:.1f}, slope {r['slope']:+.4f}"
+            f"regime {REGIMES[d.regime]}: close {r['close']:.2f}, {_band(d, r)}, SMA20 {r['mid']:.2f},"
+            f" RSI {r['rsi']:.1f}, slope {r['slope']:+.4f}"
         )
+    if d.mode in (codes.TREND, codes.NEUTRAL):
+        return (
+            f"regime {REGIMES[d.regime]}: close {r['close']:.2f}, KAMA {r['kama']:.2f}, ATR {r['atr']:.3f},"
+            f" slope {r['slope']:+.4f}, ADX {r['adx']:.1f}, R2 {r['r2']:.2f}, RSI {r['rsi']:.1f}"
+        )
+    why = "by the beat, " if d.mode == codes.METRONOME else ""
+    return f"{why}close {r['close']:.2f}, ATR {r['atr']:.3f}"
+
+
+def _band(d: Decided, r: dict[str, float]) -> str:
+    """Where it entered, or would have."""
     return (
-        f"regime {REGIMES[d.regime]}: close {r['close']:.2f}, KAMA {r['kama']:.2f}, ATR {r['atr']:.3f},"
-        f" slope {r['slope']:+.4f}, ADX {r['adx']:.1f}, R2 {r['r2']:.2f}, RSI {r['rsi']:.1f}"
+        f"upper band {r['mid'] + 2 * r['sd']:.2f}"
+        if d.side is Side.SELL
+        else f"lower band {r['mid'] - 2 * r['sd']:.2f}"
     )

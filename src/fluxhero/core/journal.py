@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
-from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, Verb
+from fluxhero.kernel import codes
+from fluxhero.messages import NO_QUOTE, Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, Verb
 
 DIGEST = 16  # bytes
 GENESIS = bytes(DIGEST)
@@ -34,9 +35,11 @@ class Opened(Row, frozen=True, kw_only=True):
 
 
 class Settings(Row, frozen=True, kw_only=True):
-    """The hash of the trading keys, whenever it changes."""
+    """The hash of the trading keys, whenever it changes; the strategy, and its parameters as the kernel has them."""
 
     hash: str
+    strategy: str
+    params: bytes
 
 
 class BarRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -49,6 +52,10 @@ class BarRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     volume: float
     quality: int
     code: int  # what the think came to; kernel.codes
+    spread: float = NO_QUOTE  # of the fresh quote at its end, USD
+    session: int = -1  # and its place in the calendar, as the kernel saw it
+    left: int = 0
+    clock: int = 0
 
 
 class Past(Row, frozen=True, kw_only=True):
@@ -65,20 +72,43 @@ class Seal(Row, frozen=True, kw_only=True):
     cash: Micros
 
 
+class Check(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A condition that a decision looked at; kernel.codes. No value: it could not be told."""
+
+    condition: int
+    value: float | None
+    limit: float
+
+
 class Decided(Row, frozen=True, kw_only=True):
     """The outcome of one think that sought something, with its reasons."""
 
     slot: int
     action: int
+    side: Side
     mode: int
     regime: int
     gate: int
-    value: float
-    limit: float
     stop: Micros
     risk: float
     scale: float
-    reading: dict[str, float]
+    wide: float
+    reading: dict[str, float | None]
+    checks: tuple[Check, ...]
+
+    @property
+    def value(self) -> float:
+        """Of the gate that refused."""
+        return self._refused.value or 0.0
+
+    @property
+    def limit(self) -> float:
+        return self._refused.limit
+
+    @property
+    def _refused(self) -> Check:
+        condition = codes.CONDITIONS.get(self.gate)
+        return next((check for check in self.checks if check.condition == condition), Check(0, 0.0, 0.0))
 
 
 class Judged(Row, frozen=True, kw_only=True):
@@ -93,7 +123,11 @@ class Judged(Row, frozen=True, kw_only=True):
     by_risk: int = 0
     by_cap: int = 0
     by_room: int = 0
-    factor: float = 1.0  # of the mode and of the drawdown: the share of the size that is taken
+    factor: float = 1.0  # the share of the size that is taken: the signal's scale, the drawdown, weight, correlation
+    weight: float = 1.0  # of the mode
+    correlation: float | None = None  # the highest known one with what is held or sought, signed by both sides,
+    peer: int | None = None  # and whose it is
+    company: float = 1.0  # the share that it leaves of the size
 
 
 class Factors(Row, frozen=True, kw_only=True):
@@ -101,6 +135,15 @@ class Factors(Row, frozen=True, kw_only=True):
 
     sizing: float
     trail: float
+
+
+class Weights(Row, frozen=True, kw_only=True):
+    """The weight of a mode's sizes, when a month changes it: so many trades, so much won for what was lost."""
+
+    mode: int
+    weight: float
+    trades: int
+    factor: float
 
 
 class Intent(Row, frozen=True, kw_only=True):
@@ -151,6 +194,17 @@ class Filled(Row, frozen=True, kw_only=True):
     cash: Micros
 
 
+class Charged(Row, frozen=True, kw_only=True):
+    """What a short position cost for a session, and the cash after it; `price`: what it was reckoned at."""
+
+    seq: int
+    slot: int
+    qty: Shares
+    price: Micros
+    fee: Micros
+    cash: Micros
+
+
 class Blind(Row, frozen=True, kw_only=True):
     """From here to the next seal nobody watched the market: its bars are not known."""
 
@@ -162,7 +216,7 @@ class Closed(Row, frozen=True, kw_only=True):
 
     slot: int
     mode: int
-    qty: Shares
+    qty: Shares  # signed: short is less than 0
     opened: Nanos
     entry: Micros
     exit: Micros
@@ -206,7 +260,7 @@ class Commanded(Row, frozen=True, kw_only=True):
 
 Any = (
     Opened | Settings | Seal | Decided | Judged | Factors | Intent | Canceling | Aim | Evidence | Filled | Closed
-    | Odd | Tripped | Released | Past | Commanded | Blind
+    | Odd | Tripped | Released | Past | Commanded | Blind | Charged | Weights
 )  # fmt: skip
 
 R = TypeVar("R", bound=Row)

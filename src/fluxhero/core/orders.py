@@ -21,6 +21,7 @@ from fluxhero.messages import (
     Nanos,
     Order,
     Role,
+    Round,
     Says,
     Shares,
     Side,
@@ -106,7 +107,14 @@ class Slot(msgspec.Struct):
 
 def traded(order: Order, qty: Shares, price: Micros) -> Traded:
     """An execution of an order, as the strategy hears of it."""
-    return Traded(slot=order.slot, qty=Shares(order.side * qty), price=price, mode=order.mode, stop=order.stop)
+    return Traded(
+        slot=order.slot, qty=Shares(order.side * qty), price=price, mode=order.mode, stop=order.stop, wide=order.wide
+    )
+
+
+def closing(held: int) -> Side:
+    """The side of the orders that end a position."""
+    return Side.SELL if held > 0 else Side.BUY
 
 
 class Plan:
@@ -132,12 +140,13 @@ class Desk:
         self.intents = 0
         self.grants = 0
         self._bar = model is Model.BAR
+        self._rounds: list[Round] = []  # not yet told
         self._cid, self._opens = cid, opens
 
     # -- what comes in
 
     def granted(self, g: Granted) -> Plan:
-        """Exits first, then entries, then higher stops."""
+        """Exits first, then entries, then closer stops."""
         plan = Plan()
         self.grants += 1
         for life in [x for x in self.lives.values() if x.open and x.order.role is Role.ENTRY]:
@@ -160,6 +169,9 @@ class Desk:
         if u.seq != self.seq + 1:
             raise Missing(f"update {u.seq} of {u.cid} follows {self.seq}: the broker must say again what lies between")
         self.seq = u.seq
+        if u.says is Says.CHARGED and self.book.held(u.slot):
+            self._charged(u, plan)
+            return plan
         life = self.lives.get(u.cid)
         after = TABLE.get((life.state, u.says)) if life else None
         if life is None or after is None:
@@ -208,13 +220,15 @@ class Desk:
         return life.order.stop if life and life.state in (State.LIVE, State.PARTIAL) else Micros(0)
 
     def booked(self) -> Booked:
+        """Each round trip is told once."""
         held = tuple(Lot(slot=s, qty=Shares(p.qty), price=Micros(0)) for s, p in sorted(self.book.positions.items()))
         entering = tuple(
-            Lot(slot=x.order.slot, qty=Shares(x.order.qty - x.filled), price=x.order.mark)
+            Lot(slot=x.order.slot, qty=Shares(x.order.side * (x.order.qty - x.filled)), price=x.order.mark)
             for x in self.lives.values()
             if x.open and x.order.role is Role.ENTRY
         )
-        return Booked(cash=Micros(self.book.cash), held=held, entering=entering, grants=self.grants)
+        rounds, self._rounds = tuple(self._rounds), []
+        return Booked(cash=Micros(self.book.cash), held=held, entering=entering, grants=self.grants, rounds=rounds)
 
     # -- restore
 
@@ -238,12 +252,12 @@ class Desk:
         cid = self._next()
         stop_cid = self._next() if self._bar else None
         entry = Order(
-            cid=cid, ts=ts, slot=e.slot, role=Role.ENTRY, side=Side.BUY, type=Type.MARKET, qty=e.qty, mark=e.price,
-            stop=e.stop, stop_cid=stop_cid, volume=e.volume, mode=e.mode,
+            cid=cid, ts=ts, slot=e.slot, role=Role.ENTRY, side=e.side, type=Type.MARKET, qty=e.qty, mark=e.price,
+            stop=e.stop, stop_cid=stop_cid, volume=e.volume, mode=e.mode, wide=e.wide,
         )  # fmt: skip
         self._intend(entry, plan)
         if stop_cid:
-            self._intend(self._stop_order(stop_cid, e.slot, e.qty, e.stop, ts), plan, send=False)
+            self._intend(self._stop_order(stop_cid, e.slot, e.side * e.qty, e.stop, ts), plan, send=False)
 
     def _leave(self, slot: int, ts: Nanos, plan: Plan, volume: float | None) -> None:
         s = self._slot(slot)
@@ -255,8 +269,8 @@ class Desk:
             self._advance(slot, ts, plan)
 
     def _raise(self, slot: int, stop: Micros, ts: Nanos, plan: Plan, volume: float | None) -> None:
-        s = self._slot(slot)
-        if not s.leaving and stop > s.aim and self.book.held(slot):
+        s, held = self._slot(slot), self.book.held(slot)
+        if held and not s.leaving and closing(held) * (s.aim - stop) > 0:
             self._aim(slot, ts, plan, stop=stop, volume=volume)
             self._advance(slot, ts, plan)
 
@@ -282,7 +296,7 @@ class Desk:
             self._protect(slot, s, held, ts, plan)
 
     def _out(self, slot: int, s: Slot, held: int, ts: Nanos, plan: Plan) -> None:
-        """Entry and stop must be terminal at the venue before we sell; in `bar` the exit clears the stop."""
+        """Entry and stop must be terminal at the venue before we leave; in `bar` the exit clears the stop."""
         if s.entry:
             self._cancel(self.lives[s.entry], ts, plan)
         elif s.moving or s.exit:
@@ -293,11 +307,11 @@ class Desk:
         elif s.stop and not self._bar:
             self._cancel(self.lives[s.stop], ts, plan)
         elif held:
-            sell = Order(
-                cid=self._next(), ts=ts, slot=slot, role=Role.EXIT, side=Side.SELL, type=Type.MARKET,
-                qty=Shares(held), volume=s.volume, mode=s.mode,
+            leave = Order(
+                cid=self._next(), ts=ts, slot=slot, role=Role.EXIT, side=closing(held), type=Type.MARKET,
+                qty=Shares(abs(held)), volume=s.volume, mode=s.mode,
             )  # fmt: skip
-            self._intend(sell, plan)
+            self._intend(leave, plan)
         else:
             self._aim(slot, ts, plan, leaving=False, stop=0)
 
@@ -306,20 +320,20 @@ class Desk:
         if s.moving:
             return
         if s.stop is None:
-            self._intend(self._stop_order(self._next(), slot, Shares(held), Micros(s.aim), ts), plan)
+            self._intend(self._stop_order(self._next(), slot, held, Micros(s.aim), ts), plan)
             return
         now = self.lives[s.stop]
-        if now.order.stop < s.aim and now.state is not State.SENT:
-            qty = Shares(now.order.qty - now.filled)
-            self._intend(self._stop_order(self._next(), slot, qty, Micros(s.aim), ts, now.order.cid), plan)
+        if now.order.side * (now.order.stop - s.aim) > 0 and now.state is not State.SENT:
+            left = -now.order.side * (now.order.qty - now.filled)
+            self._intend(self._stop_order(self._next(), slot, left, Micros(s.aim), ts, now.order.cid), plan)
 
     def _stop_order(
-        self, cid: Cid, slot: int, qty: Shares, stop: Micros, ts: Nanos, replaces: Cid | None = None
+        self, cid: Cid, slot: int, held: int, stop: Micros, ts: Nanos, replaces: Cid | None = None
     ) -> Order:
         s = self._slot(slot)
         return Order(
-            cid=cid, ts=ts, slot=slot, role=Role.STOP, side=Side.SELL, type=Type.STOP, qty=qty, stop=stop,
-            replaces=replaces, volume=s.volume, mode=s.mode,
+            cid=cid, ts=ts, slot=slot, role=Role.STOP, side=closing(held), type=Type.STOP, qty=Shares(abs(held)),
+            stop=stop, replaces=replaces, volume=s.volume, mode=s.mode,
         )  # fmt: skip
 
     def _intend(self, order: Order, plan: Plan, send: bool = True) -> None:
@@ -365,6 +379,14 @@ class Desk:
                 exit=trip.exit, fees=trip.fees, result=trip.result,
             )  # fmt: skip
             plan.rows.append(closed)
+            self._rounds.append(Round(mode=order.mode, result=trip.result))
+
+    def _charged(self, u: Update, plan: Plan) -> None:
+        self.book.charge(u.slot, u.fee)
+        charged = journal.Charged(
+            ts=u.ts, seq=u.seq, slot=u.slot, qty=u.qty, price=u.price, fee=u.fee, cash=Micros(self.book.cash)
+        )
+        plan.rows.append(charged)
 
     def _closed(self, life: Life) -> None:
         """A terminal order gives its place free; a stop that was replaced, to its successor."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,11 +10,12 @@ import numpy as np
 from fluxhero.core import journal
 from fluxhero.core.calendar import Calendar, Session
 from fluxhero.core.ladder import ANSWERS, BITS, RUNGS, Rung, Trip
+from fluxhero.core.marks import FRESH, QUIET, Marks
 from fluxhero.kernel import codes
-from fluxhero.kernel.risk import admitted, marked, rolled, watched
-from fluxhero.kernel.state import ACCOUNT
+from fluxhero.kernel.correlation import pushed
+from fluxhero.kernel.risk import admitted, closed, marked, rolled, watched
+from fluxhero.kernel.state import ACCOUNT, TAPE
 from fluxhero.messages import (
-    SECOND,
     Array,
     Booked,
     Command,
@@ -25,19 +25,16 @@ from fluxhero.messages import (
     Model,
     Nanos,
     Outcome,
-    Quality,
     Quote,
+    Round,
     Sealed,
     Shares,
     Signal,
     Signals,
+    State,
     Verb,
     Watched,
-    micros,
 )
-
-FRESH = Nanos(5 * SECOND)  # a quote is fresh this long,
-QUIET = Nanos(60 * SECOND)  # or this long while the stream is alive
 
 
 class Ruling(msgspec.Struct):
@@ -48,11 +45,11 @@ class Ruling(msgspec.Struct):
 
 
 def account(cash: Micros) -> Array:
-    """A fresh ACCOUNT record: equity is the cash, no session seen."""
+    """A fresh ACCOUNT record: equity is the cash, no session seen, every mode at its full weight."""
     a = np.zeros(1, ACCOUNT)
     for name in ("equity", "day_base", "last", "peak", "crest"):
         a[name] = cash
-    a["session"], a["sizing"] = -1, 1.0
+    a["session"], a["sizing"], a["modes"]["weight"] = -1, 1.0, 1.0
     return a
 
 
@@ -65,18 +62,22 @@ def _session(sealed: Sealed) -> int:
 class Risk:
     def __init__(
         self, account: Array, params: Array, symbols: int, model: Model, calendar: Calendar, auto_release: bool,
-        paused: Iterable[int] = (), answered: Iterable[journal.Commanded] = (), safe: bool = False,
+        paused: Iterable[int] = (), answered: Iterable[journal.Commanded] = (), safe: bool = False, *, rounds: int = 0,
+        unshortable: frozenset[int] = frozenset(), fresh: Nanos = FRESH, quiet: Nanos = QUIET,
     ) -> None:  # fmt: skip
-        """`paused`: slots; `answered`: commands with an id, oldest first; `safe`: nobody thinks."""
-        self.account, self._params, self._calendar = account, params, calendar
+        """`paused`: slots; `answered`: commands with an id, oldest first; `safe`: nobody thinks; `rounds`: how many the
+        account has seen; `unshortable`: slots never sold short.
+        """
+        self.account, self._rules, self._calendar = account, params["rules"], calendar
+        self.tapes = np.zeros(symbols, TAPE)
+        self.marks = Marks(symbols, fresh, quiet)
         self.book = Booked(cash=Micros(int(account["equity"][0])), held=(), entering=(), grants=0)
         self.paused, self._answered = set(paused), {row.id: row for row in answered}
         self.safe, self.rung = safe, Rung.NORMAL
         self._quoted = model is Model.QUOTE
-        self._auto = auto_release
-        self._closes: list[Micros] = [Micros(0)] * symbols
-        self._quotes: list[Quote | None] = [None] * symbols
-        self._stream = Nanos(0)  # the last trade or quote of any symbol
+        self._auto, self._unshortable = auto_release, unshortable
+        self._sides = np.zeros(symbols, np.int64)  # of what is held or sought
+        self._rounds = rounds
         self._granted = 0
         self._tripped = False  # since the last grant
         self._pending: dict[int, Entry] = {}  # granted, and not yet in the book
@@ -85,6 +86,7 @@ class Risk:
         if account["trail"][0] == 0.0:
             account["trail"] = params["rules"]["stop_atr"]
         self._factors = (float(account["sizing"][0]), float(account["trail"][0]))
+        self._month, self._weights = int(account["month"][0]), self._weighed()
         self._climb()
 
     # -- what comes in
@@ -93,31 +95,42 @@ class Risk:
         self.book = b
         if b.grants >= self._granted:
             self._pending.clear()
+        for r in b.rounds:
+            self.on_round(r)
 
-    def on_marks(self, marks: dict[int, Micros]) -> None:
-        """The last closes of a former life."""
-        for slot, close in marks.items():
-            self._closes[slot] = close
+    def on_round(self, r: Round) -> None:
+        """A closed trade, each once."""
+        closed(self.account, r.mode, r.result)
+        self._rounds += 1
 
-    def on_closes(self, sealed: Sealed) -> None:
-        """The marks of a bar time, without judging them."""
-        bars = sealed.bars
-        for slot in np.flatnonzero(bars["quality"] == Quality.FULL).tolist():
-            self._closes[slot] = micros(float(bars["close"][slot]))
+    def on_past(self, sealed: Sealed) -> None:
+        """Bars that another life has judged, or that nobody had to."""
+        self.marks.close(sealed.bars)
+        pushed(self.tapes, sealed.bars)
+
+    def states(self) -> tuple[State, ...]:
+        """What a later life must have, beside the journal."""
+        return (
+            State(name="account", blob=self.account.tobytes(), count=self._rounds),
+            State(name="tapes", blob=self.tapes.tobytes()),
+        )
 
     def on_sealed(self, sealed: Sealed) -> tuple[Watched, Ruling]:
         """The watch, once per bar time and before any decision."""
         ruling = Ruling([])
-        self._stream = max(self._stream, sealed.heard)
-        self.on_closes(sealed)
+        self.marks.heard(sealed.heard)
+        self.on_past(sealed)
         session = _session(sealed)
         if session >= 0:
             ruling.rows += self._roll(session)
-            tripped = watched(self.account, self.equity(), session, sealed.ts, self._params)
+            month = self._month_of(session)
+            tripped = watched(self.account, self.equity(), session, month, sealed.ts, self._rules)
             ruling.rows += self._trips(tripped, sealed.ts)
             self._tripped = bool(tripped)
             ruling.rows += self._changed(sealed.ts)
-        return self._watched(sealed), ruling
+            if month != self._month:
+                ruling.rows += self._reweighed(month, sealed.ts)
+        return self._watched(self._quoted_bars(sealed)), ruling
 
     def on_signals(self, m: Signals) -> tuple[Granted, Ruling]:
         """Exits first, then each entry against the book with the earlier ones reserved."""
@@ -143,13 +156,13 @@ class Risk:
 
     def on_quote(self, q: Quote, judge: bool = True) -> Ruling | None:
         """The first of a session begins its day; of something held, it is a mark."""
-        self._quotes[q.slot], self._stream = q, q.ts
+        self.marks.quote(q)
         if not (judge and self._trading(q.ts)):
             return None
         rows = self._roll(self._session.index) if self._session else []
         before = self._strikes()
         if q.usable and any(lot.slot == q.slot for lot in self.book.held):
-            tripped = marked(self.account, self.equity(q.ts), q.ts, self._params)
+            tripped = marked(self.account, self.equity(q.ts), q.ts, self._rules)
             if tripped:
                 return self._act([*rows, *self._trips(tripped, q.ts)], q.ts)
         return Ruling(rows) if rows or self._strikes() != before else None
@@ -241,12 +254,14 @@ class Risk:
 
     def equity(self, ts: Nanos | None = None) -> Micros:
         """Cash and positions, at the last closes, or at the mids of live quotes where a time is given."""
-        worth = sum(lot.qty * (self._mid(lot.slot, ts) if ts else self._closes[lot.slot]) for lot in self.book.held)
+        marks = self.marks
+        worth = sum(lot.qty * (marks.mid(lot.slot, ts) if ts else marks.closes[lot.slot]) for lot in self.book.held)
         return Micros(self.book.cash + worth)
 
-    def _mid(self, slot: int, ts: Nanos) -> int:
-        q = self._quotes[slot]
-        return (q.bid + q.ask) // 2 if q and q.usable and ts - q.ts <= QUIET else self._closes[slot]
+    @property
+    def exposure(self) -> Micros:
+        """Positions at the last closes, long or short."""
+        return Micros(sum(abs(lot.qty) * self.marks.closes[lot.slot] for lot in self.book.held))
 
     def _trading(self, ts: Nanos) -> bool:
         s = self._session
@@ -267,41 +282,61 @@ class Risk:
     def _watched(self, sealed: Sealed) -> Watched:
         return Watched(sealed=sealed, equity=self.equity(), cash=self.book.cash, trail=self._factors[1])
 
+    def _quoted_bars(self, sealed: Sealed) -> Sealed:
+        """With the spread at their end, where quotes are to be had."""
+        if not self._quoted:
+            return sealed
+        bars = sealed.bars.copy()
+        bars["spread"] = [self.marks.spread(slot, sealed.ts) for slot in range(bars.size)]
+        return Sealed(ts=sealed.ts, bars=bars, heard=sealed.heard)
+
     def _reserve(self) -> None:
-        """Exposure and slots in use: held at the marks, entering at decision prices."""
-        a = self.account[0]
-        held = {lot.slot for lot in self.book.held}
+        """Exposure, slots and sides in use: held at the marks, entering at decision prices."""
+        a, sides = self.account[0], self._sides
         entering = {lot.slot: lot.qty * lot.price for lot in self.book.entering}
-        entering.update({e.slot: e.qty * e.price for e in self._pending.values()})
-        worth = sum(lot.qty * self._closes[lot.slot] for lot in self.book.held)
-        a["deployed"] = worth + sum(entering.values())
-        a["positions"] = len(held | entering.keys())
+        entering.update({e.slot: e.side * e.qty * e.price for e in self._pending.values()})
+        sides[:] = 0
+        for slot, worth in (*((lot.slot, lot.qty) for lot in self.book.held), *entering.items()):
+            sides[slot] = codes.LONG if worth > 0 else codes.SHORT
+        a["deployed"] = self.exposure + sum(abs(worth) for worth in entering.values())
+        a["positions"] = np.count_nonzero(sides)
 
     # -- the gate
 
     def _exit(self, s: Signal, ts: Nanos, rows: list[journal.Row]) -> list[int]:
-        held = next((lot.qty for lot in self.book.held if lot.slot == s.slot), Shares(0))
+        held = next((abs(lot.qty) for lot in self.book.held if lot.slot == s.slot), 0)
         shut = self.rung is Rung.HALTED
         gate = codes.RUNG if shut else codes.OPEN
-        rows.append(
-            journal.Judged(ts=ts, slot=s.slot, entry=False, gate=gate, value=float(self.rung), limit=0.0, qty=held)
+        row = journal.Judged(
+            ts=ts, slot=s.slot, entry=False, gate=gate, value=float(self.rung), limit=0.0, qty=Shares(held)
         )
+        rows.append(row)
         return [] if shut else [s.slot]
 
     def _entry(self, s: Signal, ts: Nanos, rows: list[journal.Row]) -> list[Entry]:
-        gate, value, limit = self._refusal(s, ts)
-        qty = by_risk = by_cap = by_room = 0
-        if gate == codes.OPEN:
-            gate, qty, by_risk, by_cap, by_room = admitted(self.account, s.price, s.stop, s.risk, s.scale, self._params)
-            value, limit = self._measure(gate, s)
-        judged = journal.Judged(
-            ts=ts, slot=s.slot, entry=True, gate=gate, value=value, limit=limit, qty=Shares(qty),
-            by_risk=by_risk, by_cap=by_cap, by_room=by_room, factor=s.scale * float(self.account["sizing"][0]),
-        )  # fmt: skip
-        rows.append(judged)
-        if not qty:
+        row = self._judged(s, ts)
+        rows.append(row)
+        if not row.qty:
             return []
-        return [Entry(slot=s.slot, qty=Shares(qty), mode=s.mode, price=s.price, stop=s.stop, volume=s.volume)]
+        entry = Entry(
+            slot=s.slot, side=s.side, qty=row.qty, mode=s.mode, price=s.price, stop=s.stop, wide=s.wide, volume=s.volume
+        )
+        return [entry]
+
+    def _judged(self, s: Signal, ts: Nanos) -> journal.Judged:
+        """An entry refused, or what the caps leave of it."""
+        gate, value, limit = self._refusal(s, ts)
+        if gate != codes.OPEN:
+            return journal.Judged(ts=ts, slot=s.slot, entry=True, gate=gate, value=value, limit=limit)
+        a = admitted(
+            self.account, self.tapes, self._sides, self._rules, s.slot, int(s.side), s.mode, s.price, s.stop, s.risk,
+            s.scale, s.slot in self._unshortable,
+        )  # fmt: skip
+        return journal.Judged(
+            ts=ts, slot=s.slot, entry=True, gate=a.gate, value=a.value, limit=a.limit, qty=Shares(a.qty),
+            by_risk=a.by_risk, by_cap=a.by_cap, by_room=a.by_room, factor=a.share, weight=a.weight, company=a.company,
+            correlation=None if a.peer < 0 else a.correlation, peer=None if a.peer < 0 else a.peer,
+        )  # fmt: skip
 
     def _refusal(self, s: Signal, ts: Nanos) -> tuple[int, float, float]:
         if self.rung is not Rung.NORMAL:
@@ -311,23 +346,10 @@ class Risk:
         if s.slot in self._pending or any(lot.slot == s.slot for lot in (*self.book.held, *self.book.entering)):
             return codes.BUSY, 1.0, 0.0
         if self._quoted:
-            q = self._quotes[s.slot]
-            age = (ts - q.ts) / SECOND if q and q.usable and ts - q.ts <= QUIET else float("inf")
-            limit = (QUIET if ts - self._stream <= FRESH else FRESH) / SECOND
+            age, limit = self.marks.age(s.slot, ts)
             if age > limit:
                 return codes.FRESH, age, limit
         return codes.OPEN, 0.0, 0.0
-
-    def _measure(self, gate: int, s: Signal) -> tuple[float, float]:
-        """The value and the limit of a refusal by the sizer."""
-        rules: Any = self._params[0]["rules"]
-        if gate == codes.STOP:
-            return s.stop / 1e6, s.price / 1e6
-        if gate == codes.SLOTS:
-            return float(self.account["positions"][0]), float(rules["slots"])
-        if gate == codes.SIZE:
-            return 0.0, 1.0
-        return 0.0, 0.0
 
     # -- trips
 
@@ -343,7 +365,7 @@ class Risk:
         if not bits:
             return []
         self._climb()
-        a, rules = self.account[0], self._params[0]["rules"]
+        a, rules = self.account[0], self._rules[0]
         lost = int(a["day_base"]) - int(a["equity"])
         drawn = int(a["crest"]) - int(a["equity"])
         causes = {
@@ -378,3 +400,24 @@ class Risk:
             return []
         self._factors = now
         return [journal.Factors(ts=ts, sizing=now[0], trail=now[1])]
+
+    # -- the weights of the modes
+
+    def _month_of(self, session: int) -> int:
+        date = self._calendar.sessions[session].date
+        return date.year * 12 + date.month
+
+    def _weighed(self) -> list[float]:
+        weights: list[float] = self.account["modes"]["weight"][0].tolist()
+        return weights
+
+    def _reweighed(self, month: int, ts: Nanos) -> list[journal.Row]:
+        """The modes whose weight the new month has changed."""
+        before, self._weights, self._month = self._weights, self._weighed(), month
+        return [
+            journal.Weights(
+                ts=ts, mode=mode, weight=now, trades=int(m["trades"]), factor=int(m["gains"]) / int(m["losses"])
+            )
+            for mode, (was, now, m) in enumerate(zip(before, self._weights, self.account["modes"][0], strict=True))
+            if was != now
+        ]

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
-from fluxhero.messages import Cancel, Cid, Event, Micros, Nanos, Order, Says, Shares, Side, Type, Update
+from fluxhero.kernel.fills import borrow_fee
+from fluxhero.messages import Cancel, Cid, Event, Micros, Nanos, Order, Role, Says, Shares, Type, Update
+
+UNFILLED = "its entry did not fill"
+
+
+class Session(Protocol):
+    """A regular session; they are counted."""
+
+    @property
+    def index(self) -> int: ...
 
 
 class Resting(msgspec.Struct):
@@ -23,12 +34,15 @@ class Resting(msgspec.Struct):
 
 
 class Snapshot(msgspec.Struct):
-    """All that a venue must remember. `seen`: per symbol, what the model needs of the market."""
+    """All that a venue must remember. `seen`: per symbol, what the model needs of the market; `shorts`: of each symbol
+    sold short, the first session that it has not paid for, and its last price.
+    """
 
     cash: int
     positions: dict[int, int] = {}
     resting: list[Resting] = []
     seen: dict[int, list[int]] = {}
+    shorts: dict[int, tuple[int, int]] = {}
     seq: int = 0
     executions: int = 0
 
@@ -36,19 +50,22 @@ class Snapshot(msgspec.Struct):
 class Venue:
     """Matches orders against the tape. Every call gives the updates that it caused, in order."""
 
-    def __init__(self, snapshot: Snapshot, fee: Micros, session: Callable[[Nanos], object | None]) -> None:
-        """`fee` per share; `session`: the regular session that a time lies in."""
+    def __init__(
+        self, snapshot: Snapshot, fee: Micros, borrow: float, session: Callable[[Nanos], Session | None]
+    ) -> None:
+        """`fee` per share; `borrow`: share of a short's value a year; `session`: the one that a time lies in."""
         self.cash = snapshot.cash
         self.positions = dict(snapshot.positions)
         self.resting = {r.order.cid: r for r in snapshot.resting}
+        self.shorts = dict(snapshot.shorts)
         self._seq, self._executions = snapshot.seq, snapshot.executions
-        self._fee, self._session = fee, session
+        self._fee, self._borrow, self._session = fee, borrow, session
         self._out: list[Update] = []
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
             cash=self.cash, positions=self.positions, resting=list(self.resting.values()), seen=self.seen(),
-            seq=self._seq, executions=self._executions,
+            shorts=self.shorts, seq=self._seq, executions=self._executions,
         )  # fmt: skip
 
     def seen(self) -> dict[int, list[int]]:
@@ -62,10 +79,11 @@ class Venue:
     def order(self, o: Order, now: Nanos) -> list[Update]:
         """An order arrives; its cid is new."""
         old = self.resting.get(o.replaces) if o.replaces else None
-        if o.replaces and (old is None or not old.armed):
-            self._say(o.cid, Says.REJECTED, now, reason="the order to be replaced is not open")
-        elif o.side is Side.SELL and self._free(o) < o.qty:
-            self._say(o.cid, Says.REJECTED, now, reason=f"insufficient qty: asked {o.qty}, free {self._free(o)}")
+        reason = self._refusal(o, old)
+        if reason:
+            self._say(o.cid, Says.REJECTED, now, reason=reason)
+            if o.stop_cid:
+                self._say(o.stop_cid, Says.CANCELED, now, reason=UNFILLED)
         else:
             self._accept(o, old, now)
         return self._take()
@@ -80,6 +98,31 @@ class Venue:
 
     # -- what the models use
 
+    def _refusal(self, o: Order, old: Resting | None) -> str:
+        """Why an order cannot be taken; nothing where it can. No position ever crosses from long to short or back."""
+        if o.replaces and (old is None or not old.armed):
+            return "the order to be replaced is not open"
+        if o.role is Role.ENTRY:
+            against = self._against(o)
+            return f"{against} shares are held or sought on the other side: close them first" if against else ""
+        free = self._free(o)
+        return f"insufficient qty: asked {o.qty}, free {free}" if free < o.qty else ""
+
+    def _begin(self, session: int, now: Nanos) -> None:
+        """A session has begun: a short pays for those before it that it was held over."""
+        for slot, (day, price) in sorted(self.shorts.items()):
+            for ended in range(day, session):
+                self._charge(slot, ended, price, now)
+            self.shorts[slot] = max(day, session), price
+
+    def _charge(self, slot: int, session: int, price: int, now: Nanos) -> None:
+        qty = -self.positions[slot]
+        fee = borrow_fee(price, qty, self._borrow)
+        if fee:
+            self.cash -= fee
+            cid = Cid(f"borrow-{slot}-{session}")
+            self._say(cid, Says.CHARGED, now, slot=slot, price=Micros(price), qty=Shares(qty), fee=Micros(fee))
+
     def _accept(self, o: Order, old: Resting | None, now: Nanos) -> None:
         if old is not None:
             del self.resting[old.order.cid]
@@ -87,14 +130,27 @@ class Venue:
         self.resting[o.cid] = Resting(order=o, triggered=old is not None and old.triggered)
         self._say(o.cid, Says.ACCEPTED, now)
 
+    def _against(self, o: Order) -> int:
+        """Shares held or sought on the other side."""
+        others = [r for r in self.resting.values() if r.order.slot == o.slot and r.order.role is Role.ENTRY]
+        sought = sum(r.order.qty - r.filled for r in others if r.order.side is not o.side)
+        return self._held(o) + sought
+
     def _free(self, o: Order) -> int:
-        """Shares of a symbol that no other sell has asked for."""
+        """Shares that an exit or a stop could close, and no other has asked for."""
         asked = sum(r.order.qty - r.filled for r in self._rivals(o) if r.order.cid != o.replaces)
-        return self.positions.get(o.slot, 0) - asked
+        return self._held(o) - asked
+
+    def _held(self, o: Order) -> int:
+        """Shares of the position that is against an order; 0 where that is on its own side."""
+        return max(0, -o.side * self.positions.get(o.slot, 0))
 
     def _rivals(self, o: Order) -> list[Resting]:
-        """The sells that hold shares which this one would need."""
-        return [r for r in self.resting.values() if r.order.slot == o.slot and r.order.side is Side.SELL and r.armed]
+        """The exits and stops that hold shares which this one would need."""
+        return [
+            r for r in self.resting.values()
+            if r.order.slot == o.slot and r.order.side is o.side and r.order.role is not Role.ENTRY and r.armed
+        ]  # fmt: skip
 
     def _of(self, slot: int, kind: Type) -> list[Resting]:
         return [r for r in self.resting.values() if r.order.slot == slot and r.order.type is kind and r.armed]
@@ -105,7 +161,7 @@ class Venue:
         self._say(r.order.cid, says, now, reason=reason)
         carried = self.resting.pop(r.order.stop_cid, None) if r.order.stop_cid else None
         if carried is not None:
-            self._say(carried.order.cid, Says.CANCELED, now, reason="its entry did not fill")
+            self._say(carried.order.cid, Says.CANCELED, now, reason=UNFILLED)
 
     def _execute(self, r: Resting, qty: int, price: int, now: Nanos, at: Nanos) -> None:
         o = r.order
@@ -117,6 +173,7 @@ class Venue:
             self.positions[o.slot] = held
         else:
             self.positions.pop(o.slot, None)
+            self.shorts.pop(o.slot, None)
         done = r.filled == o.qty
         if done:
             del self.resting[o.cid]
@@ -128,12 +185,12 @@ class Venue:
 
     def _say(
         self, cid: Cid, says: Says, now: Nanos, *, reason: str = "", exec_id: str = "", at: Nanos = Nanos(0),
-        price: Micros = Micros(0), qty: Shares = Shares(0), fee: Micros = Micros(0),
+        price: Micros = Micros(0), qty: Shares = Shares(0), fee: Micros = Micros(0), slot: int = -1,
     ) -> None:  # fmt: skip
         self._seq += 1
         update = Update(
             seq=self._seq, ts=now, cid=cid, says=says, exec_id=exec_id, at=at, price=price, qty=qty, fee=fee,
-            reason=reason,
+            reason=reason, slot=slot,
         )  # fmt: skip
         self._out.append(update)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from fluxhero.exchange.matching import Resting, Snapshot, Venue
+from fluxhero.exchange.matching import Resting, Session, Snapshot, Venue
 from fluxhero.messages import (
     Event,
     Micros,
@@ -21,8 +21,10 @@ from fluxhero.messages import (
 
 
 class QuoteVenue(Venue):
-    def __init__(self, snapshot: Snapshot, fee: Micros, session: Callable[[Nanos], object | None]) -> None:
-        super().__init__(snapshot, fee, session)
+    def __init__(
+        self, snapshot: Snapshot, fee: Micros, borrow: float, session: Callable[[Nanos], Session | None]
+    ) -> None:
+        super().__init__(snapshot, fee, borrow, session)
         self._quotes: dict[int, Quote] = {}
         self._taken: dict[int, list[int]] = {}  # of the quote, [bought, sold]
         self._busy = {r.order.slot for r in self.resting.values()}
@@ -40,16 +42,26 @@ class QuoteVenue(Venue):
         }
 
     def event(self, e: Event) -> list[Update]:
+        if self.shorts:
+            self._watch(e)
         if isinstance(e, Quote):
             self._quotes[e.slot] = e
-            if e.slot not in self._busy:
+            if e.slot in self._busy:
+                self._taken[e.slot] = [0, 0]
+                self._work(e.slot, e.ts)
+            else:
                 self._taken.pop(e.slot, None)
-                return []
-            self._taken[e.slot] = [0, 0]
-            self._work(e.slot, e.ts)
         elif isinstance(e, Trade) and e.slot in self._busy and self._session(e.ts) is not None:
             self._trigger(e)
         return self._take()
+
+    def _watch(self, e: Event) -> None:
+        """What is sold short, at its last regular trade."""
+        session = self._session(e.ts)
+        if session is not None:
+            self._begin(session.index, e.ts)
+            if isinstance(e, Trade) and e.slot in self.shorts:
+                self.shorts[e.slot] = session.index, micros(e.price)
 
     def _accept(self, o: Order, old: Resting | None, now: Nanos) -> None:
         super()._accept(o, old, now)
@@ -67,7 +79,7 @@ class QuoteVenue(Venue):
         """A regular trade at or through a stop makes it a market order."""
         price = micros(t.price)
         for r in self._of(t.slot, Type.STOP):
-            if price <= r.order.stop:
+            if r.order.side * (price - r.order.stop) >= 0:
                 r.triggered = True
         self._work(t.slot, t.ts)
 
@@ -86,8 +98,10 @@ class QuoteVenue(Venue):
             if qty > 0:
                 taken[used] += qty
                 self._execute(r, qty, price, now, now)
+                if self.positions.get(slot, 0) < 0:
+                    self.shorts.setdefault(slot, (session.index, price))  # until the next trade
 
-    def _expire(self, slot: int, session: object | None, now: Nanos) -> None:
+    def _expire(self, slot: int, session: Session | None, now: Nanos) -> None:
         """An entry is for its day: what the close finds of it is canceled; an exit works on at the next open."""
         for r in [r for r in self.resting.values() if r.order.slot == slot and r.order.role is Role.ENTRY]:
             day = self._session(r.order.ts)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fluxhero.core.calendar import Calendar
+from fluxhero.core.calendar import OPENS, Calendar
 from fluxhero.feeds import paths
 from fluxhero.kernel.state import BAR
-from fluxhero.messages import MINUTE, Array, Nanos, Quality, Quote, Trade
+from fluxhero.messages import MINUTE, NO_QUOTE, Array, Nanos, Quality, Quote, Trade
 
 QUOTES, TRADES = 24, 12  # per symbol and minute, so that an index is a place in time
 PACE = MINUTE // QUOTES  # ns from quote to quote, on average
@@ -155,4 +155,5 @@ def _bars(key: int, session: int, opened: Nanos, n: int) -> Array:
     bars["open"], bars["close"] = price[:, 0], price[:, -1]
     bars["high"], bars["low"], bars["volume"] = price.max(axis=1), price.min(axis=1), size.sum(axis=1)
     bars["session"], bars["left"], bars["quality"] = session, np.arange(n)[::-1], Quality.FULL
+    bars["clock"], bars["spread"] = OPENS + 1 + np.arange(n), NO_QUOTE
     return bars

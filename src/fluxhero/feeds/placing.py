@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from fluxhero.core.calendar import Calendar
+from fluxhero.core.calendar import OPENS, Calendar
 from fluxhero.feeds.faults import Fault
 from fluxhero.feeds.files import Timeframe
 from fluxhero.feeds.rows import KINDS, Columns, Reason, sift
 from fluxhero.feeds.tape import WHOLE_SESSION
 from fluxhero.kernel.state import BAR
-from fluxhero.messages import MINUTE, SECOND, Array, Quality
+from fluxhero.messages import MINUTE, NO_QUOTE, SECOND, Array, Quality
 
 HOUR, DAY = 60 * MINUTE, 1440 * MINUTE
 SPANS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"))
@@ -102,6 +102,8 @@ def placed(rows: Columns, timeframe: Timeframe, calendar: Calendar) -> Placed:
     regular = on["session"] >= 0
     bars["quality"] = np.where(regular, Quality.FULL, Quality.EXTENDED)
     bars["left"] = WHOLE_SESSION if daily else np.where(regular, (on["closes"] - on["end"]) // MINUTE, 0)
+    bars["clock"] = 0 if daily else np.where(regular, OPENS + (on["end"] - on["opens"]) // MINUTE, 0)
+    bars["spread"] = NO_QUOTE
     return Placed(bars, on["end"], refused + overlapping)
 
 
@@ -130,7 +132,7 @@ def _intraday(rows: Columns, length: int, calendar: Calendar) -> Columns:
     index = np.minimum(np.searchsorted(s.closes, start, side="right"), len(s.closes) - 1)
     regular = (s.opens[index] < start + length) & (start < s.closes[index])
     end = np.where(regular, np.minimum(start + length, s.closes[index]), start + length)
-    return {"session": np.where(regular, index, -1), "closes": s.closes[index], "end": end}
+    return {"session": np.where(regular, index, -1), "opens": s.opens[index], "closes": s.closes[index], "end": end}
 
 
 def _daily(rows: Columns, calendar: Calendar) -> Columns:
@@ -138,7 +140,12 @@ def _daily(rows: Columns, calendar: Calendar) -> Columns:
     s, start = _sessions(calendar), rows["ts"]
     index = np.maximum(np.searchsorted(s.begins, start, side="right") - 1, 0)
     same = (s.begins[index] <= start) & (start < s.ends[index])
-    return {"session": np.where(same, index, -1), "closes": s.closes[index], "end": s.closes[index]}
+    return {
+        "session": np.where(same, index, -1),
+        "opens": s.opens[index],
+        "closes": s.closes[index],
+        "end": s.closes[index],
+    }
 
 
 def _coarse(ts: Array, timeframe: Timeframe, calendar: Calendar) -> bool:

@@ -1,8 +1,10 @@
 """At what price the venue fills within a bar. All prices but the bar's are micro-dollars."""
 
 from fluxhero.kernel.compile import entry, step
-from fluxhero.kernel.money import micros
+from fluxhero.kernel.money import USD, micros
 from fluxhero.kernel.state import Array, Rec
+
+YEAR = 252  # sessions
 
 
 @step
@@ -12,21 +14,37 @@ def slipped(price: float, side: int, qty: int, volume: float, rules: Rec) -> int
     return micros(price * (1.0 + slip)) if side > 0 else micros(price * (1.0 - slip))
 
 
-@entry
-def open_fill(bars: Array, i: int, side: int, qty: int, volume: float, stop: int, params: Array) -> int:
+@step
+def opening(bar: Rec, side: int, qty: int, volume: float, stop: int, rules: Rec) -> int:
     """A waiting market order at the open; 0 where an entry's open is at or beyond its stop (0: it has none)."""
-    price = bars[i].open
-    if side > 0 and micros(price) <= stop:
+    if (stop != 0) & (side * (micros(bar.open) - stop) <= 0):
         return 0
-    return slipped(price, side, qty, volume, params[0].rules)
+    return slipped(bar.open, side, qty, volume, rules)
+
+
+@step
+def stopping(bar: Rec, side: int, qty: int, stop: int, volume: float, rules: Rec) -> int:
+    """A stop within the bar: at the open when that is beyond it, at the stop when the bar touched it, else 0."""
+    if side * (micros(bar.open) - stop) >= 0:
+        return slipped(bar.open, side, qty, volume, rules)
+    if side * (micros(bar.high if side > 0 else bar.low) - stop) >= 0:
+        return slipped(stop / 1e6, side, qty, volume, rules)
+    return 0
 
 
 @entry
-def stop_fill(bars: Array, i: int, qty: int, stop: int, volume: float, params: Array) -> int:
-    """A sell stop within the bar: at the open when that is beyond it, at the stop when the low touched it, else 0."""
-    bar, rules = bars[i], params[0].rules
-    if micros(bar.open) <= stop:
-        return slipped(bar.open, -1, qty, volume, rules)
-    if micros(bar.low) <= stop:
-        return slipped(stop / 1e6, -1, qty, volume, rules)
-    return 0
+def open_fill(bars: Array, i: int, side: int, qty: int, volume: float, stop: int, rules: Array) -> int:
+    return opening(bars[i], side, qty, volume, stop, rules[0])
+
+
+@entry
+def stop_fill(bars: Array, i: int, side: int, qty: int, stop: int, volume: float, rules: Array) -> int:
+    return stopping(bars[i], side, qty, stop, volume, rules[0])
+
+
+@entry
+def borrow_fee(price: int, qty: int, rate: float) -> int:
+    """What `qty` shares sold short cost for a session, rounded half up; `rate`: share of the value a year."""
+    year, parts = YEAR * USD, micros(rate)
+    whole, rest = divmod(price * qty, year)  # apart, for the product of all would not fit into 64 bits
+    return whole * parts + (rest * parts + year // 2) // year

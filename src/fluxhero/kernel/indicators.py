@@ -1,202 +1,178 @@
 """Indicators in TA-Lib's conventions, one O(1) step each; `t` counts the symbol's bars from 0.
 
 Sources: Wilder 1978 (RSI, ATR, ADX), Kaufman 1995 (KAMA), Bollinger 2001. Seeds and masks as TA-Lib 0.8 has them.
+Windows slide: what leaves is taken off them. They are summed afresh at every multiple of 256 bars, and where what is
+left is faint beside what they held, for then digits have been lost. They lie in `closes[j & mask]`: mask 63 for the
+ring of a row, -1 for a whole array.
 """
 
 import math
 
-from fluxhero.kernel.compile import rare, step
-from fluxhero.kernel.state import Array, Rec
+import numpy as np
+
+from fluxhero.kernel.compile import step
+from fluxhero.kernel.state import Array
 
 EPS = 1e-14
-ANCHOR = 256  # bars between exact refreshes of the rolling sums; a power of two
-MATURE = 64  # bars after which every indicator is valid
-SXX = 1.0 / 520625.0  # 1 / (50 sum x^2 - (sum x)^2), x = 0..49
-FAINT = 1e-6  # of the price: what a rolling sum says below this may be its rounding alone
+SLOW, FAST = 2.0 / 31.0, 2.0 / 3.0  # KAMA's smoothing between 30 and 2 bars
+ANCHOR = 256  # bars between exact sums; a power of two
+MATURE = 64  # bars after which every indicator is valid; until then all sums are exact
+FAINT = 1e-4  # of the most that a window held: with less left it has lost digits
 
 
 @step
-def ema(mean: float, x: float, t: int, n: int) -> float:
-    """Seeded by the plain mean of the first n values; until then their sum stands in its place."""
+def ema(mean: float, x: float, t: int, n: int, gain: float) -> float:
+    """Seeded by the plain mean of the first n values; until then their sum stands in its place. gain: 2 / (n + 1)."""
     if t >= n:
-        return mean + (x - mean) * (2.0 / (n + 1.0))
+        return mean + (x - mean) * gain
     return (mean + x) / n if t == n - 1 else mean + x
 
 
 @step
-def wilder(mean: float, x: float, t: int, n: int) -> float:
-    """As `ema` with alpha 1/n, over values that begin at bar 1."""
+def wilder(mean: float, x: float, t: int, n: int, keep: float, gain: float) -> float:
+    """The same over values that begin at bar 1, with gain 1 / n and keep 1 - gain."""
     if t > n:
-        return mean * ((n - 1.0) / n) + x * (1.0 / n)
+        return mean * keep + x * gain
+    if t == 0:
+        return 0.0
     return (mean + x) / n if t == n else mean + x
 
 
 @step
-def rsi(s: Rec, change: float, t: int) -> float:
-    """0..100; NaN while nothing has moved (0/0)."""
-    s.up = wilder(s.up, max(change, 0.0), t, 14)
-    s.down = wilder(s.down, max(-change, 0.0), t, 14)
-    both = s.up + s.down
-    return 100.0 * s.up / both if both > EPS else math.nan
+def percent(part: float, whole: float, least: float) -> float:
+    """0 to 100; 0 where the whole is not over `least`."""
+    return 100.0 * (part / whole) if whole > least else 0.0
 
 
 @step
-def true_range(bar: Rec, prev: Rec) -> float:
-    return float(max(bar.high, prev.close) - min(bar.low, prev.close))
+def rsi(up: float, moved: float, n: int) -> float:
+    """From the fading sums of rises and of all changes; 0 while nothing has moved (0/0)."""
+    return percent(up, moved, EPS * n)
 
 
 @step
-def directional(s: Rec, bar: Rec, prev: Rec, t: int) -> float:
-    """DX from the smoothed +DM and -DM (sums over 13 bars, then Wilder's), -1 where it is undefined."""
-    up, down = bar.high - prev.high, prev.low - bar.low
-    keep = 13.0 / 14.0 if t >= 14 else 1.0
-    s.up = s.up * keep + (up if (up > down) & (up > 0.0) else 0.0)
-    s.down = s.down * keep + (down if (down > up) & (down > 0.0) else 0.0)
-    both = s.up + s.down
-    return 100.0 * abs(s.up - s.down) / both if both > EPS else -1.0
+def true_range(high: float, low: float, before: float) -> float:
+    """`before`: the previous close."""
+    return max(high, before) - min(low, before)
 
 
 @step
-def adx(mean: float, dx: float, t: int) -> float:
-    """The mean of 14 DX at bar 27, then Wilder's; an undefined DX leaves it as it was."""
-    if t >= 28:
-        return mean * (13.0 / 14.0) + dx * (1.0 / 14.0) if dx >= 0.0 else mean
-    if t < 14:
+def summed(total: float, x: float, t: int, n: int, keep: float) -> float:
+    """Wilder's mean times its period: the plain sum of the values from bar 1, from bar n on fading by keep."""
+    return total * keep + x if t >= n else total + x
+
+
+@step
+def rise(up: float, down: float) -> float:
+    """+DM from the rise of the high and the fall of the low; -DM with the two exchanged."""
+    return max(up, 0.0) if up > down else 0.0
+
+
+@step
+def adx(mean: float, rises: float, falls: float, t: int, n: int, keep: float, gain: float) -> float:
+    """DX is 100 |rises - falls| / both: the mean of n of it at bar 2n - 1, then Wilder's; no movement, no change."""
+    both = rises + falls
+    if t >= 2 * n:
+        return mean * keep + abs(rises - falls) / both * (100.0 * gain) if both > EPS else mean
+    if t < n:
         return 0.0
-    mean += max(dx, 0.0)
-    return mean / 14.0 if t == 27 else mean
-
-
-@rare
-def still(closes: Array, close: float, t: int, n: int) -> bool:
-    """Are the last n closes all the same? Asked where the sums are too faint to say so."""
-    j = t - n + 1
-    while j < t and closes[j & 63] == close:
-        j += 1
-    return j == t
+    mean += 100.0 * abs(rises - falls) / both if both > EPS else 0.0
+    return mean / n if t == 2 * n - 1 else mean
 
 
 @step
-def kama(s: Rec, closes: Array, close: float, change: float, t: int) -> None:
-    """The efficiency ratio over 10 closes moves the smoothing between 2 and 30."""
-    s.length += abs(change)
-    if t < 10:
-        s.kama = close
-        return
-    if s.length <= FAINT * close and still(closes, close, t, 11):
-        s.length = 0.0
-    travelled = abs(close - closes[(t - 10) & 63])
-    s.er = min(travelled / s.length, 1.0) if s.length > EPS else 1.0
-    s.length -= abs(closes[(t - 9) & 63] - closes[(t - 10) & 63])
-    alpha = s.er * (2.0 / 3.0 - 2.0 / 31.0) + 2.0 / 31.0
-    s.kama += (close - s.kama) * (alpha * alpha)
+def efficiency(change: float, length: float) -> float:
+    """The change of n bars over the way it went, 0 to 1; 1 where it went none."""
+    return min(abs(change) / length, 1.0) if length > 0.0 else 1.0
 
 
 @step
-def window(s: Rec, closes: Array, close: float, t: int) -> tuple[float, float]:
-    """Mean and population deviation of the last 20 closes, by sums relative to `origin`."""
-    y = close - s.origin
-    s.s += y
-    s.ss += y * y
-    mean = s.s * 0.05
-    sd = math.sqrt(max(s.ss * 0.05 - mean * mean, 0.0))
-    if sd <= FAINT * close and still(closes, close, t, 20):
-        sd = 0.0
-    if t >= 19:
-        old = closes[(t - 19) & 63] - s.origin
-        s.s -= old
-        s.ss -= old * old
-    return s.origin + mean, sd
+def leaning(er: float) -> float:
+    """The regime-aware ratio: towards slow under 0.3, towards fast over 0.6, without a jump."""
+    return 0.5 * (er + min(max((er - 0.3) / 0.3, 0.0), 1.0))
 
 
 @step
-def line(s: Rec, closes: Array, close: float, origin: float, t: int) -> tuple[float, float]:
-    """Least-squares slope and R2 of the last 50 closes against 0..49; R2 is NaN for a constant window."""
-    y = close - origin
-    s.xy += 49.0 * y - s.y if t >= 49 else (t + 1) * y  # the first slide takes one off every weight
-    s.y += y
-    s.yy += y * y
-    if t < 49:
-        return math.nan, math.nan
-    n = 50.0 * s.xy - 1225.0 * s.y
-    d = 50.0 * s.yy - s.y * s.y
-    old = closes[(t - 49) & 63] - origin
-    s.y -= old
-    s.yy -= old * old
-    if d <= (50.0 * FAINT * close) ** 2 and still(closes, close, t, 50):
-        return 0.0, math.nan
-    return n * SXX, min(n * n * SXX / d, 1.0) if d > 1e-12 else math.nan
+def kama(mean: float, close: float, er: float, fast: float, slow: float) -> float:
+    alpha = er * (fast - slow) + slow
+    return mean + (close - mean) * (alpha * alpha)
 
 
 @step
-def mean_of(s: Rec, x: float, t: int, n: int) -> float:
-    """Plain mean of the last n values, x included; of all while there are fewer."""
-    s.total += x
-    if t >= n:
-        s.total -= s.ring[(t - n) & 63]
-    s.ring[t & 63] = x
-    return float(s.total * (1.0 / n) if t >= n - 1 else s.total / (t + 1))
-
-
-@rare
-def anchor(m: Rec, t: int) -> None:
-    """Make every rolling sum exact again, as of the bar before t; where that happens depends on t alone."""
-    origin, closes = m.prev.close, m.closes
-    w, ln = m.window, m.line
-    w.origin = origin
-    w.s = w.ss = ln.y = ln.xy = ln.yy = m.path.length = m.volumes.total = m.ranges.total = 0.0
-    for j in range(t - 49, t):
-        y = closes[j & 63] - origin
-        ln.y += y
-        ln.xy += (j - t + 50) * y
-        ln.yy += y * y
-    for j in range(t - 19, t):
-        y = closes[j & 63] - origin
-        w.s += y
-        w.ss += y * y
-    for j in range(t - 9, t):
-        m.path.length += abs(closes[j & 63] - closes[(j - 1) & 63])
-    for j in range(t - 20, t):
-        m.volumes.total += m.volumes.ring[j & 63]
-    for j in range(t - 50, t):
-        m.ranges.total += m.ranges.ring[j & 63]
+def path(length: float, change: float, gone: float) -> tuple[float, float]:
+    """Slides the length of the way by one change; and what is faint beside it."""
+    return length + (abs(change) - abs(gone)), FAINT * length
 
 
 @step
-def advance(m: Rec, v: Rec, bar: Rec, t: int) -> None:
-    """The t-th bar of a symbol into all its indicators."""
-    prev = m.prev
-    if t == 0:
-        m.window.origin = bar.close
-    elif t & (ANCHOR - 1) == 0:
-        anchor(m, t)
-    m.closes[t & 63] = bar.close
-    if t > 0:
-        v.rsi = rsi(m.rsi, bar.close - prev.close, t)
-        m.atr = v.atr = wilder(m.atr, true_range(bar, prev), t, 14)
-        m.adx = v.adx = adx(m.adx, directional(m.dm, bar, prev, t), t)
-    kama(m.path, m.closes, bar.close, bar.close - prev.close if t > 0 else 0.0, t)
-    m.ema = v.ema = ema(m.ema, bar.close, t, 20)
-    v.kama, v.er, v.close = m.path.kama, m.path.er, bar.close
-    v.mid, v.sd = window(m.window, m.closes, bar.close, t)
-    v.slope, v.r2 = line(m.line, m.closes, bar.close, m.window.origin, t)
-    v.atr_mean = mean_of(m.ranges, v.atr, t, 50)
-    v.volume_mean = m.volumes.total * 0.05 if t >= 20 else m.volumes.total / max(t, 1)  # the bar itself excluded
-    mean_of(m.volumes, bar.volume, t, 20)
-    prev.high, prev.low, prev.close = bar.high, bar.low, bar.close
-    m.count = t + 1
+def window(
+    lag: float, variance: float, faint: float, y: float, was: float, gone: float, share: float
+) -> tuple[float, float, float]:
+    """Slides by one value: the mean less the last value, the population variance, and what is faint beside that.
 
-
-@rare
-def seeding(m: Rec, v: Rec, bar: Rec, t: int) -> None:
-    advance(m, v, bar, t)
+    was: the last value before; share: 1 / n. All of the size of the moves: rounding of the price's size would pile up.
+    """
+    change, behind = y - gone, lag - (y - was)
+    move = change * share
+    lag = behind + move
+    variance -= move * ((change + behind) + lag)
+    return lag, variance, max(faint, FAINT * variance)
 
 
 @step
-def observe(m: Rec, v: Rec, bar: Rec) -> None:
-    """One rule, compiled twice: past all seeds LLVM drops every seeding branch."""
-    t = m.count
-    if t < MATURE:
-        seeding(m, v, bar, t)
-    else:
-        advance(m, v, bar, t)
+def tilt(xy: float, lag: float, y: float, was: float, gone: float, n: int) -> float:
+    """Slides the mean of values times centered places; `lag` is that of the window before."""
+    change, behind = y - gone, lag - (y - was)
+    return xy + ((0.5 * (n - 1) / n) * change - (change + behind))
+
+
+@step
+def slope(xy: float, n: int) -> float:
+    """Of the least-squares line against 0 .. n - 1."""
+    return xy * (12.0 / (n * n - 1.0))
+
+
+@step
+def r2(xy: float, slope: float, variance: float) -> float:
+    """Of that line, 0 to 1; NaN where nothing varies."""
+    return min(slope * xy / variance, 1.0) if variance > 0.0 else math.nan
+
+
+@step
+def at(closes: Array, j: int, mask: int) -> float:
+    """As unsigned, for which no end has to be counted from."""
+    return float(closes[np.uint64(j & mask)])
+
+
+@step
+def anew(t: int, n: int) -> bool:
+    """Is a window of n summed afresh at bar t whatever is left of it?"""
+    return (t < MATURE) | (t < n) | (t & (ANCHOR - 1) == 0)
+
+
+@step
+def way(closes: Array, mask: int, t: int, n: int) -> tuple[float, float]:
+    """What `path` slides: of the n changes up to bar t, or as many as there are."""
+    length = 0.0
+    for j in range(max(t - n, 0) + 1, t + 1):
+        length += abs(at(closes, j, mask) - at(closes, j - 1, mask))
+    return length, 0.0
+
+
+@step
+def filled(closes: Array, mask: int, t: int, n: int) -> tuple[float, float, float, float]:
+    """What `window` and `tilt` slide: of the n values up to bar t, or as many as there are.
+
+    Around the last one: a flat window is flat, and what cancels costs a factor of n at most.
+    """
+    last = at(closes, t, mask)
+    total = squares = xy = 0.0
+    for j in range(max(t - n + 1, 0), t):
+        off = at(closes, j, mask) - last
+        total += off
+        squares += off * off
+        xy += (j - t + 0.5 * (n - 1)) * off
+    share = 1.0 / n
+    lag = total * share
+    variance = max(squares * share - lag * lag, 0.0)
+    return lag, variance, FAINT * variance, xy * share

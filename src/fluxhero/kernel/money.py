@@ -16,3 +16,10 @@ def tick_down(price: int) -> int:
     """The tick at or under a price in micro-dollars: where sells go."""
     tick = CENT if price >= USD else FINE
     return price // tick * tick
+
+
+@step
+def tick_up(price: int) -> int:
+    """The tick at or over a price in micro-dollars: where buys go."""
+    tick = CENT if price >= USD else FINE
+    return -(-price // tick) * tick

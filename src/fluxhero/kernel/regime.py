@@ -6,13 +6,18 @@ from fluxhero.kernel.state import Rec
 
 
 @step
-def regime(s: Rec, v: Rec, confirm: int) -> None:
-    """A raw regime seen `confirm` bars in a row becomes the regime; NaN is neutral."""
-    trend = (v.adx > 25.0) & (v.r2 > 0.6)
-    quiet = (v.adx < 20.0) & (v.r2 < 0.4)
-    seen = TREND * trend + REVERSION * quiet
-    s.streak = s.streak * (seen == s.seen) + 1
-    s.seen = seen
-    s.changed = (s.streak >= confirm) & (seen != s.now)
-    s.now = seen if s.changed else s.now
+def seen(adx: float, r2: float, rules: Rec) -> int:
+    """The regime of one bar; NaN is neutral."""
+    trend = (adx > rules.strong_adx) & (r2 > rules.strong_r2)
+    quiet = (adx < rules.quiet_adx) & (r2 < rules.quiet_r2)
+    return int(TREND * trend + REVERSION * quiet)
+
+
+@step
+def regime(s: Rec, now: int, confirm: int) -> None:
+    """A regime seen `confirm` bars in a row becomes the regime. s: REGIME."""
+    s.streak = s.streak * (now == s.seen) + 1
+    s.seen = now
+    s.changed = (s.streak >= confirm) & (now != s.now)
+    s.now = now if s.changed else s.now
     s.held = 1 if s.changed else s.held + 1

@@ -1,7 +1,11 @@
 """Limits on the account: the watch over equity, and the sizer with its caps."""
 
-from fluxhero.kernel.codes import DAY_LOSS, DRAWDOWN, OPEN, SIZE, SLOTS, STOP
+import math
+from typing import NamedTuple
+
+from fluxhero.kernel.codes import CROWDED, DAY_LOSS, DRAWDOWN, MODES, OPEN, SHORT, SHORTS, SIZE, SLOTS, STOP
 from fluxhero.kernel.compile import entry, rare, step
+from fluxhero.kernel.correlation import correlation
 from fluxhero.kernel.state import Array, Rec
 
 
@@ -46,6 +50,37 @@ def roll(a: Rec, session: int, equity: int) -> None:
         a.session, a.strikes = session, 0
 
 
+@rare
+def reweigh(a: Rec, month: int, p: Rec) -> None:
+    """On the first bar of a month: what a mode that has lost, over trades enough to say so, may still risk."""
+    a.month = month
+    for i in range(MODES):
+        m = a.modes[i]
+        losing = (m.trades >= p.weight_trades) & (m.gains < m.losses)
+        m.weight = max(p.weight_floor, m.gains / m.losses) if losing else 1.0
+
+
+@step
+def known(mode: int) -> int:
+    """A mode beyond the last counts as the last."""
+    return min(max(mode, 0), MODES - 1)
+
+
+@entry
+def closed(account: Array, mode: int, result: int) -> None:
+    """A round trip, its result in micro-dollars, into the statistics of its mode."""
+    m, usd = account[0].modes[known(mode)], result / 1e6
+    m.trades += 1
+    m.wins += 1 if result > 0 else 0
+    m.gains += max(result, 0)
+    m.losses += max(-result, 0)
+    m.net += result
+    m.peak = max(m.peak, m.net)
+    m.worst = max(m.worst, m.peak - m.net)
+    m.returns += usd
+    m.squares += usd * usd
+
+
 @entry
 def rolled(account: Array, session: int) -> None:
     """The first event of a session."""
@@ -53,10 +88,12 @@ def rolled(account: Array, session: int) -> None:
 
 
 @entry
-def watched(account: Array, equity: int, session: int, ts: int, params: Array) -> int:
-    """The seal of one bar time, equity in micro-dollars: session roll, peaks, factors, limits. Newly tripped bits."""
-    a, p = account[0], params[0].rules
+def watched(account: Array, equity: int, session: int, month: int, ts: int, rules: Array) -> int:
+    """The seal of one bar time, equity in micro-dollars: session, month, peaks, factors, limits. Newly tripped bits."""
+    a, p = account[0], rules[0]
     roll(a, session, equity)
+    if month != a.month:
+        reweigh(a, month, p)
     a.equity = a.last = equity
     a.peak, a.crest = max(a.peak, equity), max(a.crest, equity)
     factors(a, p)
@@ -64,10 +101,10 @@ def watched(account: Array, equity: int, session: int, ts: int, params: Array) -
 
 
 @entry
-def marked(account: Array, equity: int, ts: int, params: Array) -> int:
+def marked(account: Array, equity: int, ts: int, rules: Array) -> int:
     """A mark between seals: limits only."""
     account[0].equity = equity
-    return judge(account[0], params[0].rules, ts)
+    return judge(account[0], rules[0], ts)
 
 
 @step
@@ -76,25 +113,98 @@ def whole(x: float) -> int:
     return int(max(x, 0.0) + 1e-9)
 
 
-@entry
-def admitted(
-    account: Array, price: int, stop: int, risk: float, scale: float, params: Array
-) -> tuple[int, int, int, int, int]:
-    """(gate, qty, by risk, by the position cap, by the room left); prices in micro-dollars.
+@rare
+def nearest(tapes: Array, sides: Array, slot: int) -> tuple[float, int]:
+    """The highest correlation of a symbol's position with another, and the other's slot; NaN, -1 if none is known.
 
-    A grant takes its notional and its slot at once, so that the next candidate of the batch sees them.
+    Signed by both sides: a short beside a long of what moves alike is a hedge.
     """
-    a, p = account[0], params[0].rules
-    if stop <= 0 or stop >= price:
-        return STOP, 0, 0, 0, 0
+    most, peer = math.nan, -1
+    for i in range(sides.size):
+        if (sides[i] != 0) & (i != slot):
+            r = correlation(tapes, slot, i) * (sides[slot] * sides[i])
+            if (r > most) | ((peer < 0) & (r == r)):
+                most, peer = r, i
+    return most, peer
+
+
+@rare
+def crowd(tapes: Array, sides: Array) -> float:
+    """The mean correlation, signed by both sides, of all pairs for which it is known; NaN if there is none."""
+    total, n = 0.0, 0
+    for i in range(sides.size):
+        for j in range(i if sides[i] != 0 else 0):
+            r = correlation(tapes, i, j) * (sides[i] * sides[j]) if sides[j] != 0 else math.nan
+            total, n = (total + r, n + 1) if r == r else (total, n)
+    return total / n if n > 0 else math.nan
+
+
+@step
+def shut(
+    a: Rec, tapes: Array, sides: Array, p: Rec, side: int, price: int, stop: int, barred: bool
+) -> tuple[int, float, float]:
+    """(gate, value, limit) that refuses an entry whatever its size, or (OPEN, 0, 0); its side is in `sides` already."""
+    if (side == SHORT) & (barred | (p.shorts == 0)):
+        return SHORTS, 0.0, 1.0
+    if (stop <= 0) | ((price - stop) * side <= 0):
+        return STOP, stop / 1e6, price / 1e6
     if a.positions >= p.slots:
-        return SLOTS, 0, 0, 0, 0
-    by_risk = whole(a.equity * risk / (price - stop))
+        return SLOTS, float(a.positions), float(p.slots)
+    if a.positions >= p.crowded_slots:
+        mean = crowd(tapes, sides)
+        if mean > p.crowded:
+            return CROWDED, mean, p.crowded
+    return OPEN, 0.0, 0.0
+
+
+@step
+def sized(a: Rec, p: Rec, price: int, stop: int, risk: float, share: float) -> tuple[int, int, int, int]:
+    """(qty, by risk, by the position cap, by the room left); `share` is of the size, whatever bounds it."""
+    by_risk = whole(a.equity * risk / abs(price - stop))
     by_cap = whole(a.equity * p.position_cap / price)
     by_room = whole((a.equity * p.deployed_cap - a.deployed) / price)
-    qty = min(whole(min(by_risk, by_cap) * (scale * a.sizing)), by_room)  # a share of the size, whatever bounds it
+    return min(whole(min(by_risk, by_cap) * share), by_room), by_risk, by_cap, by_room
+
+
+class Admission(NamedTuple):
+    """What became of an entry."""
+
+    gate: int
+    value: float
+    limit: float
+    qty: int
+    by_risk: int
+    by_cap: int  # of the position
+    by_room: int  # that is left
+    share: float  # of the size that is taken: for the signal's scale, the drawdown, and
+    weight: float  # of the mode, and
+    company: float  # for the correlation with a peer
+    correlation: float  # NaN if none is known
+    peer: int  # a slot, or -1
+
+
+@entry
+def admitted(
+    account: Array, tapes: Array, sides: Array, rules: Array, slot: int, side: int, mode: int, price: int, stop: int,
+    risk: float, scale: float, barred: bool,
+) -> Admission:  # fmt: skip
+    """Prices in micro-dollars; `sides`: of every symbol's position or entry, 1, -1 or 0; `barred`: never sold short.
+
+    A grant takes its notional, its slot and its side at once, so that the next candidate of the batch sees them.
+    """
+    a, p = account[0], rules[0]
+    sides[slot] = side
+    gate, value, limit = shut(a, tapes, sides, p, side, price, stop, barred)
+    if gate != OPEN:
+        sides[slot] = 0
+        return Admission(gate, value, limit, 0, 0, 0, 0, 1.0, 1.0, 1.0, math.nan, -1)
+    most, peer = nearest(tapes, sides, slot)
+    weight, company = a.modes[known(mode)].weight, p.correlated_size if most > p.correlated else 1.0
+    share = scale * a.sizing * weight * company
+    qty, by_risk, by_cap, by_room = sized(a, p, price, stop, risk, share)
     if qty < 1:
-        return SIZE, 0, by_risk, by_cap, by_room
+        sides[slot] = 0
+        return Admission(SIZE, 0.0, 1.0, 0, by_risk, by_cap, by_room, share, weight, company, most, peer)
     a.deployed += qty * price
     a.positions += 1
-    return OPEN, qty, by_risk, by_cap, by_room
+    return Admission(OPEN, 0.0, 0.0, qty, by_risk, by_cap, by_room, share, weight, company, most, peer)

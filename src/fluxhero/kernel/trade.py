@@ -1,45 +1,73 @@
-"""A position as its strategy sees it: sought, opened, trailed, left."""
+"""A position as its strategy sees it: sought, opened, trailed, left. Long ones have the side 1, short ones -1."""
 
-from fluxhero.kernel.codes import ENTER, EXIT, OPEN, REFUSED
+from fluxhero.kernel.codes import C_SPIKE, ENTER, EXIT, LONG, OPEN, REFUSED
 from fluxhero.kernel.compile import rare, step
-from fluxhero.kernel.gates import allowed
-from fluxhero.kernel.money import micros, tick_down
+from fluxhero.kernel.gates import allowed, blank, check
+from fluxhero.kernel.higher import spike
+from fluxhero.kernel.money import micros, tick_down, tick_up
 from fluxhero.kernel.state import Rec
 
 
-@rare
-def enter(row: Rec, bar: Rec, rules: Rec, mode: int, stop: float, risk: float, scale: float) -> None:
-    """Seek an entry at this seal, with its stop in USD; a gate may refuse it."""
-    d = row.decision
-    d.mode, d.risk, d.scale = mode, risk, scale
-    d.stop = tick_down(micros(max(stop, 0.0)))
-    d.gate, d.value, d.limit = allowed(row, bar, rules)
-    d.action = ENTER if d.gate == OPEN else REFUSED
+@step
+def side_of(trade: Rec) -> int:
+    """Of what is held: 1, -1, or 0 for nothing."""
+    return int(trade.qty > 0) - int(trade.qty < 0)
 
 
 @step
+def stop_at(price: float, side: int) -> int:
+    """A stop's price in micro-dollars, on the tick: down for what sells, up for what buys."""
+    return tick_down(micros(max(price, 0.0))) if side == LONG else tick_up(micros(price))
+
+
+@rare
+def enter(
+    row: Rec, bar: Rec, rules: Rec, side: int, mode: int, distance: float, risk: float, scale: float,
+    filtered: bool = True,
+) -> None:  # fmt: skip
+    """Seek an entry at this seal. A gate may refuse it; `filtered`: so may the noise.
+
+    side: LONG or SHORT; mode: codes; distance: from the close to the stop, USD, wider in a volatility spike; risk:
+    share of equity; scale: of the size, less in a spike.
+    """
+    d, heat = row.decision, spike(row.market)
+    blank(d)
+    check(d, C_SPIKE, heat, rules.spike_ratio)
+    hot = heat > rules.spike_ratio
+    d.side, d.mode, d.risk = side, mode, risk
+    d.scale, d.wide = (scale * rules.spike_size, rules.spike_stop) if hot else (scale, 1.0)
+    d.stop = stop_at(bar.close - side * distance * d.wide, side)
+    d.gate = allowed(row, bar, rules, side, filtered)
+    d.action = ENTER if d.gate == OPEN else REFUSED
+
+
+@rare
 def leave(row: Rec) -> None:
     """Said anew at every seal for which it holds, until the position is flat."""
-    row.decision.action, row.decision.mode = EXIT, row.trade.mode
+    d = row.decision
+    blank(d)
+    d.action, d.side, d.mode = EXIT, side_of(row.trade), row.trade.mode
+    d.risk, d.scale, d.wide = 0.0, 0.0, 1.0  # not those of the last entry that was sought
 
 
 @step
 def trail(row: Rec, bar: Rec, rules: Rec, stop_atr: float) -> None:
-    """Raise the stop to `stop_atr` ATR under the highest high since entry; never loosen, never by less than a step."""
-    trade, atr = row.trade, row.reading.atr
-    trade.peak = max(trade.peak, bar.high)
-    stop = tick_down(micros(max(trade.peak - stop_atr * atr, 0.0)))
-    if (stop > trade.stop) & (stop - trade.stop >= rules.stop_step * atr * 1e6):
-        row.decision.raised = trade.stop = stop
+    """Move the stop to `stop_atr` ATR from the best price since entry; never away, never by less than a step."""
+    t, atr, side = row.trade, row.reading.atr, side_of(row.trade)
+    t.best = max(t.best, bar.high) if side == LONG else min(t.best, bar.low)
+    stop = stop_at(t.best - side * stop_atr * t.wide * atr, side)
+    closer = side * (stop - t.stop)
+    if (closer > 0) & (closer >= rules.stop_step * atr * 1e6):
+        row.decision.raised = t.stop = stop
 
 
 @rare
-def traded(row: Rec, qty: int, price: int, mode: int, stop: int) -> None:
+def traded(row: Rec, qty: int, price: int, mode: int, stop: int, wide: float) -> None:
     """A fill: the first opens the trade in its order's mode and with its stop, what ends flat clears it."""
-    trade = row.trade
-    if trade.qty == 0:
-        trade.mode, trade.stop, trade.peak = mode, stop, price / 1e6
-    trade.qty += qty
-    if trade.qty == 0:
-        trade.mode = trade.stop = 0
-        trade.peak = 0.0
+    t = row.trade
+    if t.qty == 0:
+        t.mode, t.stop, t.best, t.wide = mode, stop, price / 1e6, wide
+    t.qty += qty
+    if t.qty == 0:
+        t.mode = t.stop = 0
+        t.best = t.wide = 0.0

@@ -55,7 +55,7 @@ def _run(args: argparse.Namespace) -> int:
             return _watch(path, args)
         if "follow" in request:
             return _follow(path, request, args.json)
-        return _show(_answer(path, request, args), args)
+        return _show(_explained(_answer(path, request, args), args), args)
     except PermissionError:
         return _fail(f"refused: no permission to speak to {path}", REFUSED_UID)
     except (Unanswered, StoreError) as e:
@@ -85,6 +85,20 @@ def _answer(path: Path, request: Answer, args: argparse.Namespace) -> Answer:
             raise
     (answer,) = _stored(state, request)
     return answer
+
+
+def _explained(answer: Answer, args: argparse.Namespace) -> Answer:
+    """A bar on which nothing was sought, with what it looked at: computed again here, for it takes its time."""
+    state, seal = _state(args), answer.pop("seal", None)
+    if seal is None or state is None:
+        return answer
+    from fluxhero.section import ConfigError
+    from fluxhero.store import recount
+
+    try:
+        return {**answer, **recount.explained(state, answer["symbol"], seal)}
+    except (StoreError, ConfigError) as e:
+        return {**answer, "why": f"{answer['why']}\nWhat it looked at cannot be told: {e}"}
 
 
 def _stored(state: Path, *requests: Answer) -> list[Answer]:

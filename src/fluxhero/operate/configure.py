@@ -7,12 +7,12 @@ import json
 import sys
 import tomllib
 from collections.abc import Iterator
-from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-from fluxhero.config import Config, ConfigError, Key, describe, parse, read
+from fluxhero.config import Config, keys, read, sections
+from fluxhero.kernel.plug import loaded
 from fluxhero.operate.exits import CONFIG, OK
+from fluxhero.section import ConfigError, Key
 
 HEADER = """\
 # FluxHero's settings, as `fluxhero config show` prints them: key = value  # unit, range, meaning.
@@ -20,26 +20,18 @@ HEADER = """\
 # All but [market] and [metrics] can change a trade, so a state keeps their hash.
 """
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="cmd", required=True, metavar="COMMAND")
-    show = commands.add_parser("show", help="every key with its value, unit, range and meaning")
-    show.add_argument("--json", action="store_true", help="print them as one JSON object")
-    commands.add_parser("check", help="is the file good?")
-    for command in commands.choices.values():
-        command.add_argument("--config", type=Path, metavar="FILE", help="a config.toml (default: the defaults)")
+Row = tuple[Key, Any]
 
 
 def run(args: argparse.Namespace) -> int:
-    name = str(args.config or "built-in configuration")
     try:
-        text = read(args.config) if args.config else ""
-        config = parse(text, name)
+        config = loaded(args.config)
     except ConfigError as e:
         print(f"fluxhero: {e}", file=sys.stderr)
         return CONFIG
     if args.cmd == "check":
-        print(f"{name} is good: {_count(tomllib.loads(text))} keys set, trading hash {config.hash()}")
+        name, said = args.config or "built-in configuration", tomllib.loads(read(args.config) if args.config else "")
+        print(f"{name} is good: {_count(said)} keys set, trading hash {config.hash()}")
     elif args.json:
         print(json.dumps(facts(config)))
     else:
@@ -53,45 +45,43 @@ def _count(raw: dict[str, Any]) -> int:
 
 def toml(config: Config) -> str:
     """The whole file: of the defaults it is the committed config.toml."""
-    return "\n".join([HEADER, *(_section(name, keys, config) for name, keys in _sections())])
+    return "\n".join([HEADER, *(_section(name, rows) for name, rows in _tables(config))])
 
 
-def _sections() -> Iterator[tuple[str, list[Key]]]:
-    for name, keys in groupby(describe(), lambda key: key.section):
-        yield name, list(keys)
+def _tables(config: Config) -> Iterator[tuple[str, list[Row]]]:
+    """Those that have keys, with them and their values."""
+    rows = list(keys(config))
+    for name, _ in sections(config):
+        if of_it := [row for row in rows if row[0].section == name]:
+            yield name, of_it
 
 
-def _section(name: str, keys: list[Key], config: Config) -> str:
-    rows = [(f"{k.name} = {_literal(k.of(config))}", k.unit, k.range, _meaning(k, config)) for k in keys]
-    a, b, c, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
-    lines = (f"{value:{a}}  # {unit:{b}}  {bounds:{c}}  {meaning}\n" for value, unit, bounds, meaning in rows)
-    return f"[{name}]\n{''.join(lines)}"
+def _section(name: str, rows: list[Row]) -> str:
+    cells = [(f"{k.name} = {_literal(value)}", k.unit, k.range, _meaning(k, value)) for k, value in rows]
+    a, b, c, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
+    lines = (f"{said:{a}}  # {unit:{b}}  {bounds:{c}}  {meaning}\n" for said, unit, bounds, meaning in cells)
+    return f"[{name}]\n{''.join(lines)}" if name else "".join(lines)
 
 
-def _meaning(key: Key, config: Config) -> str:
-    return key.meaning if key.of(config) == key.default else f"{key.meaning} (default {_literal(key.default)})"
+def _meaning(key: Key, value: Any) -> str:
+    return key.meaning if value == key.default else f"{key.meaning} (default {_literal(key.default)})"
 
 
 def _literal(value: Any) -> str:
-    """Numbers, plain text and lists of it are spelled alike in JSON and in TOML."""
+    """Numbers, flags, plain text and lists of it are spelled alike in JSON and in TOML."""
     return json.dumps(value)
 
 
 def facts(config: Config) -> dict[str, dict[str, dict[str, Any]]]:
-    return {name: {key.name: _facts(key, config) for key in keys} for name, keys in _sections()}
+    """Of the keys outside all tables too, under no name."""
+    return {name: {k.name: _facts(k, value) for k, value in rows} for name, rows in _tables(config)}
 
 
-def _facts(key: Key, config: Config) -> dict[str, Any]:
-    return {
-        "value": key.of(config),
-        "default": key.default,
-        "unit": key.unit,
-        "range": key.range,
-        "meaning": key.meaning,
-    }
+def _facts(key: Key, value: Any) -> dict[str, Any]:
+    return {"value": value, "default": key.default, "unit": key.unit, "range": key.range, "meaning": key.meaning}
 
 
 def table() -> str:
     """Every key as a Markdown table, for the README."""
-    rows = (f"| `{k.path}` | `{_literal(k.default)}` | {k.unit} | {k.range} | {k.meaning} |\n" for k in describe())
+    rows = (f"| `{k.path}` | `{_literal(v)}` | {k.unit} | {k.range} | {k.meaning} |\n" for k, v in keys(loaded(None)))
     return f"| key | default | unit | range | meaning |\n|---|---|---|---|---|\n{''.join(rows)}"

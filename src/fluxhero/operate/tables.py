@@ -32,7 +32,7 @@ def text(cmd: str, answer: Row) -> str:
     shown = {k: v for k, v in answer.items() if k not in ("ok", "id")}
     said = shown.get("why") or shown.get("text") or _page(shown.get(cmd))
     if isinstance(said, str):
-        return "\n".join(clean(line) for line in said.splitlines())
+        return "\n".join(clean(line) for line in (*said.splitlines(), *map(_reason, shown.get("reasons") or ())))
     if cmd == "equity" and _is_table(shown.get("points")):
         return _curve(shown)
     if cmd == "events" and _is_table(shown.get("events")):
@@ -40,6 +40,13 @@ def text(cmd: str, answer: Row) -> str:
     if cmd == "signals" and _is_table(shown.get("signals")):
         shown["signals"] = [_unprefixed(s) for s in shown["signals"]]
     return "\n\n".join("\n".join(part) for part in _parts(shown) if part)
+
+
+def _reason(r: Row) -> str:
+    """A condition that was looked at, and how far it was from its limit."""
+    if r["value"] is None:
+        return f"  {r['what']} not known, {r['rule']} {r['limit']:.4g}"
+    return f"  {r['what']} {r['value']:.6g}, {r['rule']} {r['limit']:.6g} ({r['distance']:+.4g})"
 
 
 def _page(value: Any) -> str | None:
@@ -170,7 +177,8 @@ def _told(key: str, value: Any) -> str:
 def _unprefixed(signal: Row) -> Row:
     """Time and symbol have columns of their own."""
     head = f"{signal.get('symbol')} {signal.get('time')}: "
-    return {**signal, "why": str(signal.get("why")).removeprefix(head)}
+    told = {k: v for k, v in signal.items() if k != "reasons"}
+    return {**told, "why": str(signal.get("why")).removeprefix(head)}
 
 
 def _curve(answer: Row) -> str:

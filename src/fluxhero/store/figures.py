@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 
 from fluxhero.core.explain import MODES, NEW_YORK, when
 from fluxhero.messages import Nanos
-from fluxhero.store.view import OPEN, Answer, View
+from fluxhero.store.view import OPEN, OPENING, Answer, View
 
 PERIODS = {"day": 1, "week": 7, "month": 31, "all": None}  # in days, the newest one included
 POINTS = 500  # of an equity curve
@@ -36,17 +36,17 @@ def status(view: View) -> Answer:
 
 def positions(view: View) -> Answer:
     stops = view.stops()
-    sql = "SELECT slot, qty, opened, paid, bought, close FROM positions LEFT JOIN marks USING (slot) ORDER BY slot"
+    sql = f"SELECT slot, qty, opened, {OPENING}, close FROM positions LEFT JOIN marks USING (slot) ORDER BY slot"
     return {
         "positions": [
             {
                 "symbol": view.symbols[slot], "qty": qty, "since": when(Nanos(opened)),
-                "average": round(paid / bought / 1e6, 6), "mark": mark / 1e6 if mark else None,
+                "average": round(worth / shares / 1e6, 6), "mark": mark / 1e6 if mark else None,
                 "stop": stops[slot] / 1e6 if slot in stops else None,
                 "value": qty * mark / 1e6 if mark else None,
-                "result": round(qty * (mark - paid / bought) / 1e6, 6) if mark else None,
+                "result": round(qty * (mark - worth / shares) / 1e6, 6) if mark else None,
             }
-            for slot, qty, opened, paid, bought, mark in view.db.execute(sql)
+            for slot, qty, opened, worth, shares, mark in view.db.execute(sql)
         ]
     }  # fmt: skip
 
@@ -92,12 +92,15 @@ def account(view: View) -> Answer:
         "trades": count,
         "won": won or 0,
         "result": (result or 0) / 1e6,
-        "fees": _fees(view) / 1e6,
+        "fees": fees(view) / 1e6,
     }
 
 
 def trades(view: View, n: int) -> Answer:
-    """The newest n round trips, newest first; entry and exit are averages a share, the result is after fees."""
+    """The newest n round trips, newest first; entry and exit are averages a share, the result is after fees.
+
+    The quantity of a short is less than 0.
+    """
     sql = "SELECT slot, mode, qty, opened, closed, entry, exit, fees, result FROM trades ORDER BY n DESC LIMIT ?"
     return {
         "trades": [
@@ -180,8 +183,8 @@ def _at_stake(view: View) -> tuple[int, int]:
     return risk, sum(slot not in stops for slot, _, _ in held)
 
 
-def _fees(view: View) -> int:
-    """Every fill belongs to a round trip, closed or open."""
+def fees(view: View) -> int:
+    """Every fill and every charge belongs to a round trip, closed or open."""
     sql = "SELECT (SELECT coalesce(sum(fees), 0) FROM trades) + (SELECT coalesce(sum(fees), 0) FROM positions)"
     fees: int = view.db.execute(sql).fetchone()[0]
     return fees

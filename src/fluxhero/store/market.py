@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from fluxhero.core import journal
-from fluxhero.core.explain import ACTIONS, MODES, NEW_YORK, OUTCOMES, REGIMES, sentence, when
+from fluxhero.core.explain import ACTIONS, MODES, NEW_YORK, OUTCOMES, REGIMES, VOLATILITIES, reasons, sentence, when
 from fluxhero.kernel import codes
 from fluxhero.messages import Nanos, Quality
 from fluxhero.store.view import Answer, NotFound, View
@@ -66,7 +66,8 @@ def _regime(symbol: str, row: dict[str, Any]) -> Answer:
         "held": r["held"],
         "adx": None if v["adx"] is None else round(v["adx"], 2),
         "r2": None if v["r2"] is None else round(v["r2"], 4),
-        "volatility": None if ratio is None else round(ratio, 3),
+        "volatility": VOLATILITIES[r["volatility"]],
+        "atr_over_mean": None if ratio is None else round(ratio, 3),
     }
 
 
@@ -92,6 +93,7 @@ def _decision(view: View, body: bytes, judged: bytes | None) -> Answer:
         "action": OUTCOMES[codes.REFUSED if refused else d.action],
         "mode": MODES[d.mode],
         "why": sentence(symbol, d, j, venue),
+        "reasons": reasons(d.checks),
     }
 
 
@@ -106,7 +108,7 @@ def why(view: View, symbol: str, time: str) -> Answer:
     if row is None:
         return _held(view, symbol, slot, values[-1] if time else None)
     decision = _decision(view, *row)
-    return {key: decision[key] for key in ("symbol", "time", "why")}
+    return {key: decision[key] for key in ("symbol", "time", "why", "reasons")}
 
 
 def _held(view: View, symbol: str, slot: int, ts: int | None) -> Answer:
@@ -116,7 +118,7 @@ def _held(view: View, symbol: str, slot: int, ts: int | None) -> Answer:
     for bar in _seal(view, ts):
         if bar.slot == slot:
             what = UNDECIDED.get(Quality(bar.quality)) or ACTIONS[bar.code]
-            return {"symbol": symbol, "time": at, "why": f"{symbol} {at}: {what}."}
+            return {"symbol": symbol, "time": at, "why": f"{symbol} {at}: {what}.", "seal": ts}
     raise NotFound(f"no bar of {symbol} was sealed at {at}")
 
 

@@ -17,6 +17,7 @@ from fluxhero.kernel import codes
 from fluxhero.messages import Quality
 from fluxhero.store.queries import Reader
 from fluxhero.store.sqlite import StoreError
+from fluxhero.store.view import OPENING
 
 TS, TEXT, USD, COUNT = pa.int64(), pa.string(), pa.float64(), pa.int64()
 SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
@@ -85,8 +86,9 @@ def export(reader: Reader, store: ParquetStore, timeframe: str) -> None:
     store.write("orders", _orders(reader))
     sql = "SELECT exec_id, cid, at, price / 1e6, qty, fee / 1e6 FROM fills ORDER BY n"
     store.write("fills", reader.db.execute(sql))
-    sql = "SELECT slot, qty, paid / 1e6 / bought, opened FROM positions ORDER BY slot"
-    store.write("positions", ((symbols[slot], *rest) for slot, *rest in reader.db.execute(sql)))
+    sql = f"SELECT slot, opened, qty, {OPENING} FROM positions ORDER BY slot"
+    positions = reader.db.execute(sql)
+    store.write("positions", ((symbols[s], qty, paid / 1e6 / n, opened) for s, opened, qty, paid, n in positions))
     store.write("equity", reader.db.execute("SELECT ts, equity / 1e6, cash / 1e6 FROM equity ORDER BY ts"))
 
 

@@ -48,7 +48,12 @@ CREATE INDEX journal_bars ON journal (ts) WHERE kind IN ('seal', 'past');
 CREATE TABLE pauses (slot INTEGER PRIMARY KEY, ts INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
 """
 
-SCRIPTS = (FIRST, SECOND)  # the n-th brings a file to version n
+THIRD = """
+CREATE TABLE charges (n INTEGER PRIMARY KEY, ts INTEGER NOT NULL, slot INTEGER NOT NULL, qty INTEGER NOT NULL,
+  price INTEGER NOT NULL, fee INTEGER NOT NULL) STRICT;
+"""
+
+SCRIPTS = (FIRST, SECOND, THIRD)  # the n-th brings a file to version n
 
 Statement = tuple[str, tuple[Any, ...]]
 
@@ -121,6 +126,11 @@ def _orders(seq: int, row: j.Row) -> Iterator[Statement]:
                 yield "UPDATE orders SET reason = ? WHERE cid = ?", (row.reason, row.cid)
         case j.Filled():
             yield from _filled(seq, row)
+        case j.Charged():
+            charge = (seq, row.ts, row.slot, row.qty, row.price, row.fee)
+            yield "INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?)", charge
+            yield "UPDATE positions SET fees = fees + ? WHERE slot = ?", (row.fee, row.slot)
+            yield "UPDATE account SET cash = ?", (row.cash,)
 
 
 def _filled(seq: int, row: j.Filled) -> Iterator[Statement]:

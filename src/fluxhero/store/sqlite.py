@@ -16,7 +16,7 @@ from fluxhero.core.book import Position
 from fluxhero.core.ladder import ANSWERS
 from fluxhero.core.orders import OPEN, Life, Slot, traded
 from fluxhero.core.orders import State as OrderState
-from fluxhero.messages import Micros, Nanos, State, Traded
+from fluxhero.messages import Micros, Nanos, Round, State, Traded
 from fluxhero.store import schema
 
 FILE = "fluxhero.sqlite"
@@ -87,6 +87,13 @@ def verified(db: sqlite3.Connection, tail: int | None = None) -> int | None:
     known = max(0, last - tail) if tail else 0
     row = db.execute("SELECT hash FROM journal WHERE seq = ?", (known,)).fetchone()
     return journal.broken(lines(db, known), known, row[0] if row else journal.GENESIS)
+
+
+def fills_after(db: sqlite3.Connection, count: int) -> Iterator[Traded]:
+    """The fills past the first `count`, in order."""
+    sql = "SELECT o.body, f.qty, f.price FROM fills f JOIN orders o USING (cid) ORDER BY f.n LIMIT -1 OFFSET ?"
+    for body, qty, price in db.execute(sql, (count,)):
+        yield traded(journal.read(journal.Intent, body).order, qty, price)
 
 
 class Lock:
@@ -252,10 +259,13 @@ class SQLiteStore:
         return row[0] if row else 0
 
     def fills_after(self, count: int) -> Iterator[Traded]:
-        """The fills past the first `count`, in order."""
-        sql = "SELECT o.body, f.qty, f.price FROM fills f JOIN orders o USING (cid) ORDER BY f.n LIMIT -1 OFFSET ?"
-        for body, qty, price in self.db.execute(sql, (count,)):
-            yield traded(journal.read(journal.Intent, body).order, qty, price)
+        return fills_after(self.db, count)
+
+    def rounds_after(self, count: int) -> Iterator[Round]:
+        """The round trips past the first `count`, in order."""
+        sql = "SELECT mode, result FROM trades ORDER BY n LIMIT -1 OFFSET ?"
+        for mode, result in self.db.execute(sql, (count,)):
+            yield Round(mode=mode, result=result)
 
     def lines(self) -> Iterator[journal.Line]:
         """The whole journal."""

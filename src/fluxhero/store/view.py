@@ -17,6 +17,8 @@ Answer = dict[str, Any]
 
 # As the index of the open orders has it, that it may be used.
 OPEN = "state IN ('sent', 'live', 'partial')"
+# What a position was opened for, and with how many shares.
+OPENING = "iif(qty > 0, paid, received), iif(qty > 0, bought, bought - qty)"
 
 
 class NotFound(Exception):
@@ -86,11 +88,12 @@ class View:
     def account(self) -> tuple[int, int]:
         """Equity, at the last closes, and cash, now; micro-dollars."""
         (cash,) = self.db.execute("SELECT cash FROM account").fetchone() or (0,)
-        return cash + self.deployed(), cash
+        sql = "SELECT coalesce(sum(p.qty * m.close), 0) FROM positions p JOIN marks m USING (slot)"
+        return cash + self.db.execute(sql).fetchone()[0], cash
 
     def deployed(self) -> int:
-        """What is held, at the last closes; micro-dollars."""
-        sql = "SELECT coalesce(sum(p.qty * m.close), 0) FROM positions p JOIN marks m USING (slot)"
+        """What is held, long or short, at the last closes; micro-dollars."""
+        sql = "SELECT coalesce(sum(abs(p.qty) * m.close), 0) FROM positions p JOIN marks m USING (slot)"
         worth: int = self.db.execute(sql).fetchone()[0]
         return worth
 

@@ -1,0 +1,218 @@
+"""What a strategy, or the noise filter alone, makes of a whole array of bars."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import ArrayLike
+
+from fluxhero.config import Config
+from fluxhero.kernel.codes import ENTER, EXIT, FULL, LONG
+from fluxhero.kernel.compile import bind, entry, step
+from fluxhero.kernel.fills import opening, stopping
+from fluxhero.kernel.gates import allowed, blank, session
+from fluxhero.kernel.params import params_of
+from fluxhero.kernel.plug import Strategy, find, settled
+from fluxhero.kernel.rows import observe
+from fluxhero.kernel.state import BAR, NOISE, SIGNAL, Array, Rec, row
+from fluxhero.kernel.think import Mind, build
+from fluxhero.kernel.trade import side_of, traded
+
+NEEDED = ("ts", "open", "high", "low", "close", "volume")
+DAY = 86_400_000_000_000  # ns
+FAR = 10_000  # minutes to a close that the bars do not tell
+MINUTE = 60_000_000_000
+SHARE = 1  # signals are of one share: sizes are the account's
+
+
+def one(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> bool:
+    """The strategy's `think_one`; `bind` puts it here."""
+    return False
+
+
+@step
+def settle(r: Rec, bar: Rec, rules: Rec) -> None:
+    """What the last bar sought, at this open; then the stop within the bar."""
+    d, side = r.decision, side_of(r.trade)
+    if (d.action == ENTER) & (side == 0):
+        price = opening(bar, d.side, SHARE, 0.0, d.stop, rules)
+        if price > 0:
+            traded(r, d.side * SHARE, price, d.mode, d.stop, d.wide)
+    elif (d.action == EXIT) & (side != 0):
+        traded(r, -r.trade.qty, opening(bar, -side, SHARE, 0.0, 0, rules), 0, 0, 1.0)
+    side = side_of(r.trade)
+    if side != 0:
+        price = stopping(bar, -side, SHARE, r.trade.stop, 0.0, rules)
+        if price > 0:
+            traded(r, -r.trade.qty, price, 0, 0, 1.0)
+
+
+@step
+def tell(o: Rec, r: Rec, bar: Rec) -> None:
+    """A decision into its place in the answer; the conditions of one that sought nothing are NaN."""
+    d = r.decision
+    o.ts, o.action, o.side, o.mode, o.gate, o.stop, o.raised = (
+        bar.ts,
+        d.action,
+        d.side,
+        d.mode,
+        d.gate,
+        d.stop,
+        d.raised,
+    )
+    o.regime, o.volatility = r.regime.now, r.regime.volatility
+    o.held, o.risk, o.scale, o.wide = r.trade.qty, d.risk, d.scale, d.wide
+    o.value[:], o.limit[:] = d.value, d.limit
+
+
+def signals(rows: Array, bars: Array, p: Array, out: Array) -> None:
+    """The bar model, for one symbol and one share."""
+    r = rows[0]
+    for t in range(bars.size):
+        if bars[t].quality == FULL:
+            settle(r, bars[t], p[0].rules)
+            blank(r.decision)
+            r.decision.risk = r.decision.scale = r.decision.wide = 0.0
+            one(r, bars[t], p[0], p[0].rules.stop_atr)
+            tell(out[t], r, bars[t])
+
+
+@entry
+def filtered(rows: Array, bars: Array, p: Array, side: int, out: Array) -> None:
+    """The gates of every bar, as an entry there would meet them."""
+    r, rules = rows[0], p[0].rules
+    for t in range(bars.size):
+        session(r.session, r.market, bars[t], rules.raw)
+        observe(r.market, r.reading, bars[t], rules)
+        blank(r.decision)
+        out[t].ts, out[t].gate = bars[t].ts, allowed(r, bars[t], rules, side, True)
+        out[t].value[:], out[t].limit[:] = r.decision.value, r.decision.limit
+
+
+@cache
+def signaller(strategy: Strategy) -> Callable[..., None]:
+    mind: Mind = build(strategy)
+    return bind(signals, strategy.bound, entry, one=mind.one)
+
+
+def generate_signals(
+    bars: Array, strategy: str = "dual_mode", params: Mapping[str, Any] | None = None, config: Config | None = None
+) -> Array:
+    """What a strategy decides at every bar, filled as the bar model fills: at the next open, stops within the bar.
+
+    Parameters
+    ----------
+    bars : structured array of shape (n,), oldest first
+        Fields ts (start, UTC ns), open, high, low, close (USD), volume (shares); and where they are known session,
+        left, quality, clock, spread, as in `fluxhero.kernel.state.BAR`. Without them every bar is a regular one, a UTC
+        day is a session whose end is far, and there are no quotes.
+    strategy : str
+        That ships, of an entry point, or a file ``mine.py``.
+    params : mapping, optional
+        Keys of the strategy that differ from its defaults.
+    config : Config, optional
+        For the rules that are not the strategy's.
+
+    Returns
+    -------
+    structured array of shape (n,)
+        action, side, mode, regime, volatility, gate (codes of `fluxhero.kernel.codes`), stop and raised
+        (micro-dollars), held (shares, signed, before the decision), risk, scale, wide; `value` and `limit` of every
+        condition that was looked at, by code, NaN where it was not.
+
+    Raises
+    ------
+    ValueError
+        Names the field of `bars` that is missing, or not finite, or out of order.
+    ConfigError
+        Names the strategy or the key.
+    """
+    made = _placed(bars)
+    base = config or Config()
+    tables = {find(strategy).name: dict(params or {})}
+    found = find(strategy)
+    p = params_of(settled(replace(base, strategy=replace(base.strategy, name=strategy, tables=tables))))
+    p["rules"]["span"] = _span(made)
+    out = np.zeros(made.size, SIGNAL)
+    signaller(found)(np.zeros(1, row(found.own)), made, p, out)
+    return out
+
+
+def apply_noise_filter(
+    bars: Array, quotes: ArrayLike | None = None, side: int = LONG, config: Config | None = None
+) -> Array:
+    """Which gate would refuse an entry at every bar: hours, gap, volume, breakout, spread (requirements 4).
+
+    Parameters
+    ----------
+    bars : structured array of shape (n,)
+        As for `generate_signals`.
+    quotes : array of shape (n,), or structured with fields bid and ask, optional
+        The spread at each bar's end, USD; NaN or less than 0: no fresh quote, which refuses nothing.
+    side : int
+        1 for a long entry, -1 for a short one: a breakout is beyond the highs or the lows.
+    config : Config, optional
+        The gates' limits.
+
+    Returns
+    -------
+    structured array of shape (n,)
+        ts, gate (0: open), and `value` and `limit` by condition, NaN where one could not be told.
+
+    Raises
+    ------
+    ValueError
+        Names the argument, and what is wrong with it.
+    """
+    made = _placed(bars)
+    if quotes is not None:
+        made["spread"] = _spreads(quotes, made.size)
+    if side not in (LONG, -LONG):
+        raise ValueError(f"side is {side!r}; it must be 1 or -1")
+    p = params_of(settled(config or Config()))
+    p["rules"]["span"] = _span(made)
+    out = np.zeros(made.size, NOISE)
+    filtered(np.zeros(1, row(find("dual_mode").own)), made, p, side, out)
+    return out
+
+
+def _placed(bars: Array) -> Array:
+    """BAR records of them."""
+    names = getattr(getattr(bars, "dtype", None), "names", None)
+    if names is None or bars.ndim != 1:
+        raise ValueError("bars is no structured array of one dimension; give it fields " + ", ".join(NEEDED))
+    for name in NEEDED:
+        if name not in names:
+            raise ValueError(f"bars has no field {name}; it needs {', '.join(NEEDED)}")
+        if not np.isfinite(bars[name].astype(float)).all():
+            raise ValueError(f"bars[{name!r}] is not finite at {int(np.argmin(np.isfinite(bars[name].astype(float))))}")
+    if not (np.diff(bars["ts"]) > 0).all():
+        raise ValueError(f"bars['ts'] does not rise at {int(np.argmax(np.diff(bars['ts']) <= 0)) + 1}")
+    if not (bars["low"] > 0).all():
+        raise ValueError(f"bars['low'] is not over 0 at {int(np.argmin(bars['low'] > 0))}")
+    made = np.zeros(bars.size, BAR)
+    made["session"], made["left"], made["quality"], made["spread"] = bars["ts"] // DAY, FAR, FULL, -1.0
+    for name in names:
+        if name in (BAR.names or ()):
+            made[name] = bars[name]
+    return made
+
+
+def _span(bars: Array) -> int:
+    """The length of most bars; of one alone, a minute."""
+    if bars.size < 2:
+        return MINUTE
+    steps, counts = np.unique(np.diff(bars["ts"]), return_counts=True)
+    return int(steps[counts.argmax()])
+
+
+def _spreads(quotes: ArrayLike, n: int) -> Array:
+    made = np.asarray(quotes)
+    if made.dtype.names is not None:
+        made = made["ask"] - made["bid"]
+    if made.shape != (n,):
+        raise ValueError(f"quotes has the shape {made.shape}; it must be ({n},), one for each bar")
+    spreads = made.astype(float)
+    return np.where(np.isfinite(spreads), spreads, -1.0)
