@@ -114,6 +114,13 @@ def test_a_trend_is_left_when_the_close_is_past_the_other_band(side: int, close:
 
 
 @both_sides
+def test_the_other_band_itself_is_not_past_it(side: int) -> None:
+    for close, decision in ((97.0, HELD), (96.99, left(TREND, side))):
+        rows = holding(TREND, stop=80.0, atr=10.0, side=side)
+        assert decided(rows, bar(close, side=side)) == decision
+
+
+@both_sides
 def test_leaving_is_a_state_and_is_said_until_the_position_is_flat(side: int) -> None:
     rows, low = holding(TREND, side=side), bar(99.0, side=side)
     assert [decided(rows, low) for _ in range(3)] == [left(TREND, side)] * 3

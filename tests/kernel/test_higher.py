@@ -145,7 +145,7 @@ def test_where_minutes_are_missing_a_bar_seals_with_the_next_one_and_has_no_othe
     agree(states, "hour", whole(bars, HOUR))
 
 
-def test_what_forms_has_the_extremes_since_its_start_and_no_close_of_its_own() -> None:
+def test_what_forms_has_what_its_bars_since_its_start_have_together() -> None:
     bars = days(2)
     states = lifted(bars)
     for t in range(len(bars) - 1):
@@ -155,6 +155,7 @@ def test_what_forms_has_the_extremes_since_its_start_and_no_close_of_its_own() -
         since = bars[: t + 1]
         since = since[since["ts"] >= forming["until"] - HOUR]
         assert (forming["high"], forming["low"]) == (since["high"].max(), since["low"].min())
+        assert (forming["open"], forming["volume"]) == (since["open"][0], since["volume"].sum())
         assert forming["until"] > bars["ts"][t]
 
 

@@ -288,9 +288,9 @@ def detect_regime(
     x, y = gapped(1, adx=adx, r2=r2)
     rules, state = np.zeros(1, RULES).view(np.recarray), np.zeros(1, REGIME).view(np.recarray)
     rules.confirm = whole("confirm", confirm, 1)
-    rules.quiet_adx, rules.quiet_r2 = number("quiet_adx", quiet_adx), number("quiet_r2", quiet_r2)
-    rules.strong_adx = number("strong_adx", strong_adx, rules.quiet_adx[0])
-    rules.strong_r2 = number("strong_r2", strong_r2, rules.quiet_r2[0])
+    trend, share = number("quiet_adx", quiet_adx), number("quiet_r2", quiet_r2)
+    rules.quiet_adx, rules.strong_adx = trend, number("strong_adx", strong_adx, trend)
+    rules.quiet_r2, rules.strong_r2 = share, number("strong_r2", strong_r2, share)
     out = np.empty(x.size, np.int8)
     loops.regimes(x, y, rules, state, out)
     return out
