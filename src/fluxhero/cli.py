@@ -79,6 +79,17 @@ def _for_verify(p: argparse.ArgumentParser) -> Do:
     return _verify
 
 
+def _strategy(text: str) -> str:
+    from importlib.metadata import entry_points
+
+    from fluxhero.kernel.strategies import GROUP, SHIPPED
+
+    names = *SHIPPED, *sorted(entry_points(group=GROUP).names)
+    if text in names or text.endswith(".py"):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is none; there are {', '.join(names)}, or name a file, such as mine.py")
+
+
 def _for_run(p: argparse.ArgumentParser) -> Do:
     p.add_argument("--config", type=Path, metavar="FILE", help="a config.toml (default: the defaults)")
     p.add_argument("--state", type=Path, metavar="DIR", help="keep and resume here (default: $STATE_DIRECTORY, or XDG)")
@@ -96,7 +107,7 @@ def _for_replay(p: argparse.ArgumentParser) -> Do:
     p.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="New York, inclusive")
     p.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="New York, inclusive")
     p.add_argument("--speed", default=0.0, type=_speed, metavar="N|max", help="market per host time (max)")
-    p.add_argument("--strategy", metavar="NAME", help="instead of the configured one: a name, or a file.py")
+    p.add_argument("--strategy", type=_strategy, metavar="NAME", help="not the configured one: a name, or a file.py")
     p.add_argument("--release", default="auto", choices=["auto", "never"], help="day-loss trips, at the next session")
     p.add_argument("--config", type=Path, metavar="FILE", help="a config.toml (default: the defaults)")
     p.add_argument("--state", type=Path, metavar="DIR", help="keep and resume here (default: a fresh temporary one)")
@@ -175,6 +186,7 @@ def _verify(args: argparse.Namespace) -> int:
     def run() -> None:
         reader = Reader(args.state or places.found_state())
         try:
+            reader.db.execute("BEGIN")  # all of it as of one commit: a daemon may be writing
             bad = verified(reader.db)
             rows, head = reader.head()
             wrong = None if bad else differs(reader.db)

@@ -10,6 +10,8 @@ from fluxhero.kernel.risk import Admission, admitted
 from fluxhero.kernel.state import Array
 from tests.accounts import blank, opened, rules, taped, together
 
+pytestmark = pytest.mark.nojit
+
 USD = 1_000_000
 RULES = rules()
 WIDE = rules(limits={"slots": 1000, "deployed_cap": 1000.0})

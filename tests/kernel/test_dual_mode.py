@@ -30,7 +30,8 @@ def half_hearted(side: int) -> Case:
 
 @both_sides
 def test_a_strong_trend_is_entered_on_the_close_past_its_band(side: int) -> None:
-    assert decided(symbol(TREND, side=side), bar(100.51, side=side)) == trend(side)
+    for slope in (0.1, 1e-9):
+        assert decided(symbol(TREND, {"slope": slope}, side), bar(100.51, side=side)) == trend(side)
 
 
 @both_sides

@@ -12,6 +12,8 @@ from fluxhero.kernel.state import Array
 from fluxhero.messages import micros as booked
 from tests.kernel.drive import bars_of, rules
 
+pytestmark = pytest.mark.nojit
+
 RULES = rules()["rules"]  # slippage 0.01 %, 0.05 % more for over 10 % of the volume
 BUY, SELL = 1, -1
 

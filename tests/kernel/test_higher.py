@@ -224,13 +224,19 @@ def test_the_spike_is_the_five_minute_range_scaled_to_the_hour_over_the_hours_ow
 
 
 @pytest.mark.parametrize(
-    ("five", "hour", "ratio", "value"),
-    [(15, 14, 1.0, math.nan), (14, 15, 1.0, math.nan), (15, 15, 1.0, math.sqrt(12.0)), (15, 15, 0.0, math.nan)],
+    ("five", "hour", "atr", "value"),
+    [
+        (15, 14, 1.0, math.nan),
+        (14, 15, 1.0, math.nan),
+        (15, 15, 1.0, math.sqrt(12.0)),
+        (15, 15, 1e-9, math.sqrt(12.0) / 1e-9),
+        (15, 15, 0.0, math.nan),
+    ],
 )
-def test_a_spike_is_unknown_until_both_have_fourteen_ranges(five: int, hour: int, ratio: float, value: float) -> None:
+def test_a_spike_is_unknown_until_both_have_fourteen_ranges(five: int, hour: int, atr: float, value: float) -> None:
     rows = fresh()
     m = rows["market"]
-    m["five"]["count"], m["hour"]["count"], m["five"]["atr"], m["hour"]["atr"] = five, hour, 1.0, ratio
+    m["five"]["count"], m["hour"]["count"], m["five"]["atr"], m["hour"]["atr"] = five, hour, 1.0, atr
     assert repr(float(_spike(rows))) == repr(value)
 
 

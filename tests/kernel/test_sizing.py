@@ -9,6 +9,8 @@ from fluxhero.kernel.state import Array
 from fluxhero.messages import micros
 from tests.accounts import blank, opened, rules
 
+pytestmark = pytest.mark.nojit
+
 Grant = tuple[int, int, int, int, int]  # gate, qty, by risk, by the cap, by the room
 RULES = rules()
 

@@ -11,6 +11,8 @@ from fluxhero.messages import MINUTE, SECOND, Model
 from tests.accounts import opened, rules
 from tests.kernel.drive import fields
 
+pytestmark = pytest.mark.nojit
+
 USD = 1_000_000
 CASH = 100_000 * USD
 MONTH = 2024 * 12 + 3

@@ -11,6 +11,8 @@ from fluxhero.kernel.state import Array
 from tests.accounts import blank, opened, rules
 from tests.kernel.drive import fields
 
+pytestmark = pytest.mark.nojit
+
 USD = 1_000_000
 CASH = 100_000 * USD
 MARCH = 2024 * 12 + 3

@@ -21,10 +21,8 @@ from fluxhero.kernel import contract
 from fluxhero.kernel.compile import DIGEST
 from fluxhero.kernel.fingerprint import fingerprint
 from fluxhero.kernel.state import params
-from fluxhero.kernel.strategies import SHIPPED
+from fluxhero.kernel.strategies import GROUP, SHIPPED
 from fluxhero.section import ConfigError, Section, checked, unknown
-
-GROUP = "fluxhero.strategies"
 
 
 @dataclass(frozen=True, eq=False)

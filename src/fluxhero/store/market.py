@@ -117,8 +117,9 @@ def _held(view: View, symbol: str, slot: int, ts: int | None) -> Answer:
     at = when(Nanos(ts))
     for bar in _seal(view, ts):
         if bar.slot == slot:
-            what = UNDECIDED.get(Quality(bar.quality)) or ACTIONS[bar.code]
-            return {"symbol": symbol, "time": at, "why": f"{symbol} {at}: {what}.", "seal": ts}
+            undecided = UNDECIDED.get(Quality(bar.quality))
+            told: Answer = {"symbol": symbol, "time": at, "why": f"{symbol} {at}: {undecided or ACTIONS[bar.code]}."}
+            return told if undecided or bar.code != codes.HOLD else {**told, "seal": ts}
     raise NotFound(f"no bar of {symbol} was sealed at {at}")
 
 

@@ -21,4 +21,5 @@ It may have, too:
 `MATURE`    at which bar of a symbol it is first asked; by default the 64th, when every indicator is valid.
 """
 
+GROUP = "fluxhero.strategies"  # of entry points
 SHIPPED = ("dual_mode", "metronome", "sma_cross", "buy_and_hold")
