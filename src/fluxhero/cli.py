@@ -11,10 +11,14 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fluxhero import __version__
 from fluxhero.operate import places
 from fluxhero.operate.exits import BUSY, CONFIG, GAVE_UP, NO_INPUT, OK, USAGE
+
+if TYPE_CHECKING:
+    import sqlite3
 
 Do = Callable[[argparse.Namespace], int]
 
@@ -76,6 +80,7 @@ def _for_warm(p: argparse.ArgumentParser) -> Do:
 
 def _for_verify(p: argparse.ArgumentParser) -> Do:
     p.add_argument("--state", type=Path, metavar="DIR", help="default: the daemon's")
+    p.add_argument("--config", type=Path, metavar="FILE", help="that names an own strategy")
     return _verify
 
 
@@ -178,9 +183,21 @@ def _warm(args: argparse.Namespace) -> int:
     return _guarded(lambda: warming.run(args.config, args.half))
 
 
+def _kernel(db: sqlite3.Connection, config: Path | None) -> tuple[str | None, str]:
+    """What is wrong with the kernel's rows, and what to say of them otherwise."""
+    from fluxhero.kernel.plug import find, loaded
+    from fluxhero.store.recount import differs
+    from fluxhero.store.sqlite import StoreError
+
+    own = find(loaded(config).strategy.name) if config else None
+    try:
+        return differs(db, own), ", and the kernel's rows from them"
+    except StoreError as e:
+        return None, f" (the kernel's rows were not computed again: {e})"
+
+
 def _verify(args: argparse.Namespace) -> int:
     from fluxhero.store.queries import Reader
-    from fluxhero.store.recount import differs
     from fluxhero.store.sqlite import StoreError, verified
 
     def run() -> None:
@@ -189,14 +206,14 @@ def _verify(args: argparse.Namespace) -> int:
             reader.db.execute("BEGIN")  # all of it as of one commit: a daemon may be writing
             bad = verified(reader.db)
             rows, head = reader.head()
-            wrong = None if bad else differs(reader.db)
+            wrong, beside = (None, "") if bad else _kernel(reader.db, args.config)
         finally:
             reader.close()
         if bad is not None:
             raise StoreError(f"journal row {bad} does not follow from those before it: restore a backup")
         if wrong is not None:
             raise StoreError(f"{wrong}: restore a backup")
-        print(f"{rows:,} rows, each follows from those before it, and the kernel's rows from them; hash {head}")
+        print(f"{rows:,} rows, each follows from those before it{beside}; hash {head}")
 
     return _guarded(run)
 

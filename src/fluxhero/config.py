@@ -16,11 +16,11 @@ from fluxhero.section import ConfigError as ConfigError
 from fluxhero.section import (
     Count,
     Factor,
+    Glance,
     Key,
     Level,
     Multiple,
     Ratio,
-    Seconds,
     Section,
     Share,
     checked,
@@ -86,8 +86,8 @@ class Gates(Section, frozen=True, kw_only=True):
     volume_breakout: Annotated[Multiple, key("mean volume", "the same for a close above the last 20 highs")] = 1.5
     spread_max: Annotated[Factor, key("deviations of 5 m closes", "a wider spread: no entry")] = 0.25
     spread_noon: Annotated[Factor, key("deviations of 5 m closes", "the same from 12:00 to 13:00 New York")] = 0.15
-    fresh: Annotated[Seconds, key("s", "the age up to which a quote is fresh")] = 5.0
-    quiet: Annotated[Seconds, key("s", "the same for one that stands while others come")] = 60.0
+    fresh: Annotated[Glance, key("s", "the age up to which a quote is fresh", under="quiet")] = 5.0
+    quiet: Annotated[Glance, key("s", "the same for one that stands while others come")] = 60.0
     shorts: Annotated[bool, key("flag", "short positions too")] = False
     hard_to_borrow: Annotated[
         tuple[Symbol, ...], key("symbols", "never sold short", range='like "BRK.B", none twice')

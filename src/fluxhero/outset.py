@@ -36,7 +36,7 @@ class Outset:
     cash: Micros
     identity: dict[str, str]  # what must be the same for as long as the state lives
     settings: str  # hash of the trading keys
-    strategy: str  # as kernel.plug finds it
+    strategy: str  # its name; of a file, the stem
     auto_release: bool
     begins: Nanos  # the tape's first event
     params: Array
@@ -83,7 +83,7 @@ def outset(
             "kernel layout": layout,
         },
         settings=config.hash(),
-        strategy=config.strategy.name,
+        strategy=strategy.name,
         auto_release=auto_release,
         begins=begins,
         params=parameters(config, model, daily=daily, raw=raw, span=span),

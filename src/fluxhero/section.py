@@ -21,7 +21,7 @@ Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
 Factor = Annotated[float, Meta(gt=0.0, le=100.0)]
 Multiple = Annotated[float, Meta(ge=0.0, le=100.0)]
 Level = Annotated[float, Meta(gt=0.0, lt=100.0)]
-Seconds = Annotated[float, Meta(gt=0.0, le=3600.0)]
+Glance = Annotated[float, Meta(gt=0.0, le=60.0)]  # s; what a restart sees again
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
 

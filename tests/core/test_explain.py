@@ -157,7 +157,7 @@ def test_what_was_looked_at_is_data() -> None:
             "distance": None,
         },
     ]  # fmt: skip
-    assert sorted(CONDITIONS) == list(range(codes.C_FAST + 1))
+    assert sorted(CONDITIONS) == list(range(codes.C_CALM_R2 + 1))
 
 
 def test_every_action_mode_regime_gate_and_rung_has_a_text() -> None:

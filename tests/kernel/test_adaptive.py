@@ -150,6 +150,15 @@ def test_until_the_volatility_changes_so_are_they_and_by_default_they_never_chan
     assert (plain["market"]["volatility"][0], thinker().params["rules"]["adaptive"][0]) == (NORMAL, 0)
 
 
+def test_where_they_are_turned_off_again_the_usual_periods_come_back_with_the_next_bar() -> None:
+    bars, row = restless(1), fresh()
+    wild = MATURE + next(i for i, state in enumerate(states_of(bars, observed(bars))) if state != NORMAL)
+    observed(bars[: wild + 1], row, adaptive=1)
+    assert fields(row["market"]["spans"][0]) != _spans(1.0)._asdict()
+    observed(bars[wild + 1 : wild + 2], row)
+    assert (row["market"]["volatility"][0], fields(row["market"]["spans"][0])) == (NORMAL, _spans(1.0)._asdict())
+
+
 # -- KAMA by regime
 
 

@@ -124,7 +124,7 @@ def test_after_warm_nothing_is_compiled_any_more_for_any_strategy(place: Place) 
     place.cache = compiler.CACHE.parent
     place.run("-m", "fluxhero", "warm", "--config", "my.toml")
     without, loaded, made = place.said("warmed.py", *SHIPPED, "mine.py")
-    assert (without, made, loaded > 50) == ([], 0, True)
+    assert (without, made, loaded > 40) == ([], 0, True)
     said = place.run("-m", "fluxhero", "warm", "--config", "my.toml")
     assert said.startswith(f"warm: {loaded} kernel functions, 0 of them compiled now, ")
 
@@ -196,6 +196,7 @@ EDITS = {
 }
 
 
+@pytest.mark.nojit
 @pytest.mark.parametrize("name", EDITS)
 def test_every_edit_gives_an_own_strategy_another_name_in_the_cache(name: str, place: Place) -> None:
     first, again = bound(place.folder), bound(place.folder)
@@ -206,6 +207,7 @@ def test_every_edit_gives_an_own_strategy_another_name_in_the_cache(name: str, p
 VALUES = ("len(TEXT)", "float(TEXT)", "(1, (TEXT, 2))", "np.full(3, len(TEXT))", "np.float32(TEXT)", "Way(len(TEXT))")
 
 
+@pytest.mark.nojit
 @pytest.mark.parametrize("value", VALUES)
 def test_a_constant_is_known_by_its_value_wherever_that_is_from(value: str, place: Place) -> None:
     made = "import numpy as np\nfrom enum import Enum\nfrom pathlib import Path\nWay = Enum('Way', 'N E S')\n"
@@ -259,6 +261,7 @@ def aged(path: Path, days: float) -> None:
     os.utime(path, (then, then))
 
 
+@pytest.mark.nojit
 def test_kernels_that_nobody_has_used_for_a_week_go_but_for_the_newest_few(tmp_path: Path) -> None:
     digits = "0123456789ab"
     for n, age in enumerate((0.5, 6.9, 7.1, 8, 400)):
@@ -273,6 +276,7 @@ def test_kernels_that_nobody_has_used_for_a_week_go_but_for_the_newest_few(tmp_p
     assert {path.name for path in tmp_path.iterdir()} == left | {f"2{digits[1:]}"}
 
 
+@pytest.mark.nojit
 def test_old_versions_of_an_own_strategy_go_but_for_the_newest_few(tmp_path: Path) -> None:
     folder = tmp_path / compiler.DIGEST / "kernel_1234"
     folder.mkdir(parents=True)

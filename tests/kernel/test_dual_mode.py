@@ -9,7 +9,7 @@ import pytest
 from fluxhero.kernel.codes import ENTER, EXIT, GAP, HOLD, HOURS, NEUTRAL, REFUSED, REVERSION, SHORT, TREND
 from fluxhero.kernel.think import took
 from tests.kernel.drive import SEEDS, bars_of, fields, fresh, lively, rules, thinker, tuned, walk
-from tests.kernel.hand import HELD, SIDES, USD, at, bar, decided, entered, holding, left, raised, symbol, traded
+from tests.kernel.hand import HELD, SIDES, USD, bar, decided, entered, holding, left, symbol, traded
 
 pytestmark = pytest.mark.nojit
 
@@ -289,81 +289,6 @@ def test_a_gate_keeps_nobody_in(side: int) -> None:
     late, rows = bar(99.0, side=side), holding(TREND, side=side)
     late["left"], rows["session"]["gap"] = 0, 0.5
     assert decided(rows, late) == left(TREND, side)
-
-
-# -- the trail
-
-
-@both_sides
-@pytest.mark.parametrize(
-    ("stop", "best", "atr", "to"),
-    [
-        (98.0, 101.0, 1.0, 98.5),
-        (98.0, 100.75, 1.0, 98.25),  # by a quarter of the range, the least
-        (98.0, 100.74, 1.0, 0.0),
-        (98.0, 100.5, 1.0, 0.0),
-        (99.0, 101.0, 1.0, 0.0),
-        (98.0, 105.0, 3.0, 0.0),
-        (97.0, 105.0, 3.0, 0.0),
-        (96.75, 105.0, 3.0, 97.5),
-        (102.0, 105.0, 1.003, 102.49),  # 102.4925
-    ],
-)
-def test_the_stop_follows_the_best_price_by_steps_and_never_loosens(
-    side: int, stop: float, best: float, atr: float, to: float
-) -> None:
-    rows = holding(TREND, stop=stop, atr=atr, side=side)
-    assert decided(rows, bar(104.0, best, side)) == raised(to, side)
-    assert traded(rows) == (10 * side, TREND, round(at(to or stop, side) * USD), at(best, side), 1.0)
-
-
-@both_sides
-def test_a_best_price_of_before_is_kept(side: int) -> None:
-    rows = holding(TREND, stop=95.0, best=110.0, side=side)
-    assert decided(rows, bar(108.0, 109.0, side)) == raised(107.5, side)
-    assert traded(rows)[3] == at(110.0, side)
-
-
-@both_sides
-def test_in_a_drawdown_the_trail_is_tighter(side: int) -> None:
-    assert decided(holding(TREND, side=side), bar(104.0, 105.0, side), 2.0) == raised(103.0, side)
-
-
-@both_sides
-def test_a_looser_factor_loosens_no_stop(side: int) -> None:
-    rows, high = holding(TREND, side=side), bar(104.0, 105.0, side)
-    assert [decided(rows, high, factor) for factor in (2.0, 2.5)] == [raised(103.0, side), HELD]
-    assert traded(rows)[2] == round(at(103.0, side) * USD)
-
-
-@both_sides
-def test_what_was_entered_in_a_spike_trails_as_far_off_for_its_whole_life(side: int) -> None:
-    rows = holding(TREND, stop=96.0, wide=1.5, side=side)
-    assert decided(rows, bar(104.0, 101.0, side)) == raised(97.25, side)  # 101 - 1.5 x 2.5
-    assert decided(rows, bar(104.0, 105.0, side), 2.0) == raised(102.0, side)
-    assert traded(rows)[4] == 1.5
-
-
-@both_sides
-def test_a_bar_that_leaves_moves_no_stop(side: int) -> None:
-    rows = holding(TREND, side=side)
-    before = traded(rows)
-    assert decided(rows, bar(99.0, 120.0, side)) == left(TREND, side)
-    assert traded(rows) == before
-
-
-# -- the trade
-
-
-@both_sides
-def test_the_first_fill_opens_the_trade_in_its_orders_mode_and_the_last_clears_it(side: int) -> None:
-    rows, seen = symbol(TREND, side=side), []
-    for qty, price in ((30, 100_600_000), (10, 100_700_000), (-15, 99 * USD), (-25, 98 * USD)):
-        first = qty == 30
-        took(rows, 0, qty * side, price, TREND if first else REVERSION, 98_010_000, 1.5 if first else 1.0)
-        seen.append(traded(rows))
-    kept = (TREND, 98_010_000, 100.6, 1.5)
-    assert seen == [(30 * side, *kept), (40 * side, *kept), (25 * side, *kept), (0, 0, 0, 0.0, 0.0)]
 
 
 # -- and all of it together

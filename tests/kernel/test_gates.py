@@ -148,6 +148,13 @@ def test_usual_ratios_look_like_splits_forward_and_reverse(ratio: float, drift: 
     assert _looks_split(drift * ratio)
 
 
+@pytest.mark.parametrize("ratio", [2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 1.5])
+@pytest.mark.parametrize("drift", [0.969, 1.031])
+def test_three_per_cent_beside_a_ratio_is_none(ratio: float, drift: float) -> None:
+    assert not _looks_split(drift / ratio)
+    assert not _looks_split(drift * ratio)
+
+
 @pytest.mark.parametrize("move", [0.48, 0.52, 0.6, 0.7, 0.8, 0.9, 0.97, 1.0, 1.03, 1.1, 1.25, 1.4, 1.6, 1.9, 2.2, 6.0])
 def test_a_crash_or_a_rally_does_not(move: float) -> None:
     assert not _looks_split(move)

@@ -25,7 +25,7 @@ from fluxhero.kernel.codes import (
     VOLUME,
 )
 from fluxhero.kernel.compile import entry
-from fluxhero.kernel.gates import allowed, blank
+from fluxhero.kernel.gates import LOUD, allowed, blank
 from fluxhero.kernel.rows import observe
 from fluxhero.kernel.state import Array
 from tests.kernel.drive import bars_of, fresh, rules, thinker, tuned, walk
@@ -94,6 +94,12 @@ def test_where_nothing_was_traded_nothing_is_entered(volume: float) -> None:
     bars["volume"][:-1] = 0.0
     gate, told = asked(bars)
     assert (gate, told[C_VOLUME]) == (VOLUME, (0.0, 0.5))
+
+
+@pytest.mark.parametrize(("n", "gate"), [(20, OPEN), (21, VOLUME)])
+def test_before_there_are_twenty_bars_to_compare_with_no_volume_can_be_judged(n: int, gate: int) -> None:
+    said, told = asked(quiet(n, volume=0.0))
+    assert (said, math.isnan(told[C_VOLUME][0])) == (gate, n == 20)
 
 
 def test_the_floor_is_configured() -> None:
@@ -179,11 +185,16 @@ def test_the_deviation_is_that_of_the_last_twenty_sealed_closes() -> None:
 
 
 def test_against_closes_that_never_moved_any_spread_is_too_wide_but_none() -> None:
-    for spread, gate, value in ((0.01, SPREAD, math.inf), (0.0, OPEN, 0.0)):
+    for spread, gate, value in ((0.01, SPREAD, LOUD), (0.0, OPEN, 0.0)):
         still = quiet(spread=spread)
         still["close"] = 100.0
         said, told = asked(still)
         assert (said, told[C_SPREAD]) == (gate, (value, 0.25))
+
+
+def test_noise_is_never_more_than_loud() -> None:
+    for spread, value in ((999.0, 999.0), (1001.0, LOUD)):
+        assert asked(quiet(spread=spread))[1][C_SPREAD] == (value, 0.25)
 
 
 def test_the_originals_limits_are_stricter_by_far() -> None:

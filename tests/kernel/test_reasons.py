@@ -10,6 +10,8 @@ from fluxhero.kernel.codes import (
     C_ADX,
     C_BEAT,
     C_BREAKOUT,
+    C_CALM_ADX,
+    C_CALM_R2,
     C_ENTRY_BAND,
     C_EXIT_BAND,
     C_GAP,
@@ -61,7 +63,8 @@ def dual_mode(rows: Array, close: float, side: int, low: float = 30.0, high: flo
     v = {name: float(rows["reading"][name][0]) for name in rows["reading"].dtype.names or ()}
     lower, upper = (low, high) if side == LONG else (100.0 - high, 100.0 - low)
     return {
-        C_ADX: (v["adx"], 25.0), C_R2: (v["r2"], 0.6), C_SLOPE: (v["slope"], 0.0),
+        C_ADX: (v["adx"], 25.0), C_R2: (v["r2"], 0.6), C_CALM_ADX: (v["adx"], 20.0), C_CALM_R2: (v["r2"], 0.4),
+        C_SLOPE: (v["slope"], 0.0),
         C_ENTRY_BAND: (close, v["kama"] + side * 0.5 * v["atr"]),
         C_EXIT_BAND: (close, v["kama"] - side * 0.3 * v["atr"]),
         C_LOWER: (close, v["mid"] - 2.0 * v["sd"]), C_MIDDLE: (close, v["mid"]),
@@ -241,5 +244,5 @@ def test_before_the_indicators_are_warm_what_is_unknown_is_told_as_unknown() -> 
         think(rows, bars[t : t + 1])
     seen = explained(think, rows, bars[-1:])
     unknown = {c for c, (value, limit) in seen.items() if math.isnan(value)}
-    assert unknown == {C_R2, C_SLOPE, C_SPREAD, C_SPIKE}
+    assert unknown == {C_R2, C_CALM_R2, C_SLOPE, C_SPREAD, C_SPIKE}
     assert (seen[C_VOLUME][0] > 0.0, seen[C_MIDDLE][0]) == (True, float(bars["close"][-1]))

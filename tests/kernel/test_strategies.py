@@ -15,7 +15,7 @@ from fluxhero.kernel.codes import CROSS, ENTER, EXIT, HELD, LONG
 from fluxhero.kernel.compile import DIGEST
 from fluxhero.kernel.plug import find, settled
 from fluxhero.kernel.state import RULES, floats, ints, record
-from fluxhero.kernel.strategies import SHIPPED, dual_mode, sma_cross
+from fluxhero.kernel.strategies import GROUP, SHIPPED, dual_mode, sma_cross
 from fluxhero.kernel.warm import warm
 from fluxhero.messages import Model, Nanos
 from fluxhero.outset import outset
@@ -49,6 +49,7 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
+@pytest.mark.nojit
 def test_those_that_ship_are_found_by_name() -> None:
     found = [find(name) for name in SHIPPED]
     assert [s.name for s in found] == list(SHIPPED)
@@ -85,6 +86,7 @@ def weigh(row, bar, p):
 """
 
 
+@pytest.mark.nojit
 def test_a_file_may_say_all_that_a_strategy_can_say(write: Write) -> None:
     path = write(FULL + DECIDE)
     mine = find("mine.py", path.parent)
@@ -94,6 +96,7 @@ def test_a_file_may_say_all_that_a_strategy_can_say(write: Write) -> None:
     assert len(mine.digest) == 12
 
 
+@pytest.mark.nojit
 def test_a_file_that_only_decides_is_enough(write: Write) -> None:
     mine = find(str(write("from fluxhero.kernel.compile import step" + DECIDE, head="")))
     assert (mine.name, mine.sizing, mine.mature, mine.Params) == ("mine", "risk", None, Section)
@@ -174,7 +177,10 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", WRONG)
+TOLD = ("a plain decide", "a decide of another compiler", "a weigh that is a number")  # by what the compiler made
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in TOLD else pytest.mark.nojit) for n in WRONG])
 def test_what_is_no_strategy_is_refused_in_one_line_that_says_what_to_do(name: str, write: Write) -> None:
     text, says = WRONG[name]
     path = write(f"\n{text}\n")
@@ -192,6 +198,7 @@ NAMES = {
 }
 
 
+@pytest.mark.nojit
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_of_another_name_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.py").mkdir()
@@ -205,7 +212,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Entry points as packages would bring them; those of this machine are not looked at."""
 
     def installed(**points: str) -> None:
-        there = EntryPoints(EntryPoint(name.strip("_"), value, plug.GROUP) for name, value in points.items())
+        there = EntryPoints(EntryPoint(name.strip("_"), value, GROUP) for name, value in points.items())
         monkeypatch.setattr(plug, "entry_points", lambda group: there.select(group=group))
         find.cache_clear()
 
@@ -213,6 +220,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     find.cache_clear()
 
 
+@pytest.mark.nojit
 def test_an_entry_point_is_found_by_its_name_and_bears_a_digest(installed: Callable[..., None]) -> None:
     installed(mine="fluxhero.kernel.strategies.sma_cross")
     mine = find("mine")
@@ -236,6 +244,7 @@ def test_an_entry_point_that_is_none_is_refused(installed: Callable[..., None]) 
         find("moon")
 
 
+@pytest.mark.nojit
 def test_a_name_that_two_bear_is_refused(installed: Callable[..., None]) -> None:
     installed(mine="one.thing", mine_="another", metronome="theirs")
     with pytest.raises(
@@ -246,6 +255,7 @@ def test_a_name_that_two_bear_is_refused(installed: Callable[..., None]) -> None
         find("metronome")
 
 
+@pytest.mark.nojit
 def test_the_daemon_runs_none_that_sizes_otherwise(tmp_path: Path) -> None:
     config = Config(strategy=Strategy(name="buy_and_hold"))
     with pytest.raises(ConfigError) as refused:
@@ -256,6 +266,7 @@ def test_the_daemon_runs_none_that_sizes_otherwise(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.nojit
 def test_tables_that_are_settled_stay_so_and_sections_may_stand_for_them() -> None:
     config = settled(Config(strategy=Strategy(tables={"sma_cross": sma_cross.Params(fast=3)})))
     assert config.strategy.tables == {
@@ -301,6 +312,7 @@ def mean(close: Any, n: int) -> float:
     return reduce(add, close[-n:].tolist(), 0.0) / n
 
 
+@pytest.mark.nojit
 @pytest.mark.parametrize(("fast", "slow"), [(20, 50), (3, 7), (1, 60), (59, 60)])
 def test_sma_cross_enters_where_the_means_cross_and_leaves_where_they_cross_back(fast: int, slow: int) -> None:
     made = []
@@ -314,6 +326,7 @@ def test_sma_cross_enters_where_the_means_cross_and_leaves_where_they_cross_back
     assert len(made) > 6
 
 
+@pytest.mark.nojit
 def test_its_stop_is_a_few_atr_under_the_close() -> None:
     bars, rows, think = walk(1, 380), fresh("sma_cross"), thinker("sma_cross", fast=3, slow=7, **NO_GATES)
     trading = think.trade(rows, bars[:, None])
@@ -323,6 +336,7 @@ def test_its_stop_is_a_few_atr_under_the_close() -> None:
     assert int(d["stop"][0]) == int((float(bars["close"][n]) - 2.5 * atr) * 100) * 10_000
 
 
+@pytest.mark.nojit
 def test_sma_cross_can_be_read_in_a_minute() -> None:
     assert len(Path(str(sma_cross.__file__)).read_text().splitlines()) < 60
 
@@ -330,6 +344,7 @@ def test_sma_cross_can_be_read_in_a_minute() -> None:
 # -- buy_and_hold
 
 
+@pytest.mark.nojit
 def test_buy_and_hold_buys_at_the_first_bar_and_then_holds() -> None:
     for seed in range(3):
         rows, think = fresh("buy_and_hold"), thinker("buy_and_hold")

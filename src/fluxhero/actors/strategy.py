@@ -9,7 +9,7 @@ import numpy as np
 
 from fluxhero.core import journal
 from fluxhero.core.bars import written
-from fluxhero.core.readings import checks, reading
+from fluxhero.core.readings import checks, known, reading
 from fluxhero.kernel import codes
 from fluxhero.kernel.think import took
 from fluxhero.messages import (
@@ -80,7 +80,7 @@ class Strategy:
     def _raise(self, slot: int) -> Raise:
         row = self.rows[slot]
         return Raise(
-            slot=slot, stop=Micros(int(row["decision"]["raised"])), volume=float(row["reading"]["volume_mean"])
+            slot=slot, stop=Micros(int(row["decision"]["raised"])), volume=known(row["reading"]["volume_mean"]) or 0.0
         )
 
     def _signal(self, d: journal.Decided, sealed: Sealed) -> Signal:

@@ -61,6 +61,8 @@ CONDITIONS = {
     codes.C_RSI_HIGH: ("RSI", "overbought over"),
     codes.C_BEAT: ("bars since the beat", "due at"),
     codes.C_FAST: ("fast mean", "slow mean"),
+    codes.C_CALM_ADX: ("ADX", "a range below"),
+    codes.C_CALM_R2: ("R2", "a range below"),
 }
 
 
@@ -184,8 +186,6 @@ def _because(d: Decided) -> str:
 
 def _band(d: Decided, r: dict[str, float]) -> str:
     """Where it entered, or would have."""
-    return (
-        f"upper band {r['mid'] + 2 * r['sd']:.2f}"
-        if d.side is Side.SELL
-        else f"lower band {r['mid'] - 2 * r['sd']:.2f}"
-    )
+    name, wanted, width = ("upper", codes.C_UPPER, 2.0) if d.side is Side.SELL else ("lower", codes.C_LOWER, -2.0)
+    found = next((check.limit for check in d.checks if check.condition == wanted), r["mid"] + width * r["sd"])
+    return f"{name} band {found:.2f}"

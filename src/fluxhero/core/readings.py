@@ -19,4 +19,4 @@ def checks(row: Any) -> tuple[Check, ...]:
 
 
 def known(x: float) -> float | None:
-    return x if math.isfinite(x) else None
+    return float(x) if math.isfinite(x) else None

@@ -19,8 +19,9 @@ OPEN, HOURS, GAP, RUNG, BUSY, FRESH, STOP, SLOTS, SIZE, PAUSED, VOLUME, BREAKOUT
 # Conditions that a decision may have looked at, each with a value and a limit.
 (
     C_HOURS, C_GAP, C_VOLUME, C_BREAKOUT, C_SPREAD, C_SPIKE, C_ADX, C_R2, C_SLOPE, C_ENTRY_BAND, C_EXIT_BAND,
-    C_LOWER, C_MIDDLE, C_UPPER, C_RSI_LOW, C_RSI_HIGH, C_BEAT, C_FAST,
-) = range(18)  # fmt: skip
+    C_LOWER, C_MIDDLE, C_UPPER, C_RSI_LOW, C_RSI_HIGH, C_BEAT, C_FAST, C_CALM_ADX,
+    C_CALM_R2,
+) = range(20)  # fmt: skip
 CHECKS = 20
 CONDITIONS = {HOURS: C_HOURS, GAP: C_GAP, VOLUME: C_VOLUME, BREAKOUT: C_BREAKOUT, SPREAD: C_SPREAD}  # of gates
 

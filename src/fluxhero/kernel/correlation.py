@@ -133,8 +133,8 @@ def correlated(tapes: Array, i: int, j: int) -> float:
 def pushed(tapes: Array, bars: Array) -> None:
     """The full bars of one time, one slot per symbol."""
     for i in range(tapes.size):
-        if bars[i].quality == FULL:
-            tape = tapes[i]
-            k = tape.count & RING
+        tape = tapes[i]
+        k = tape.count & RING
+        if (bars[i].quality == FULL) & (bars[i].ts > tape.ts[(k - 1) & RING]):  # each time once
             tape.ts[k], tape.close[k] = bars[i].ts, bars[i].close
             tape.count += 1

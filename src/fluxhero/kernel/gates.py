@@ -22,6 +22,7 @@ from fluxhero.kernel.higher import wobble
 from fluxhero.kernel.rows import RING
 from fluxhero.kernel.state import Rec
 
+LOUD = 1000.0  # the most that noise can be: prices that do not move have none to compare with
 REACH = 20  # bars before this one, whose highs and lows a breakout leaves
 NOON, ONE = 12 * 60, 13 * 60  # the illiquid hour, minutes of New York's day
 
@@ -85,7 +86,7 @@ def noise(spread: float, wobble: float) -> float:
     """The spread in standard deviations of the last 20 five-minute closes; NaN where either is not known."""
     if (spread < 0.0) | (wobble != wobble):
         return math.nan
-    return spread / wobble if wobble > 0.0 else math.inf if spread > 0.0 else 0.0
+    return min(spread / wobble, LOUD) if wobble > 0.0 else LOUD if spread > 0.0 else 0.0
 
 
 @step
@@ -98,7 +99,7 @@ def illiquid(clock: int) -> bool:
 def quiet_enough(row: Rec, bar: Rec, rules: Rec, side: int) -> int:
     """The noise filter: the gate that refuses, or OPEN; what it looked at goes to the decision."""
     d, m, mean = row.decision, row.market, row.reading.volume_mean
-    volume = bar.volume / mean if mean > 0.0 else 0.0
+    volume = bar.volume / mean if mean > 0.0 else 0.0 * mean  # NaN while there is no mean: not applicable
     check(d, C_VOLUME, volume, rules.volume_floor)
     check(
         d, C_SPREAD, noise(bar.spread, wobble(m.five)), rules.spread_noon if illiquid(bar.clock) else rules.spread_max
@@ -106,9 +107,9 @@ def quiet_enough(row: Rec, bar: Rec, rules: Rec, side: int) -> int:
     broke = breaks_out(m, bar.close, side)
     if broke:
         check(d, C_BREAKOUT, volume, rules.volume_breakout)
-    if not volume > rules.volume_floor:
+    if volume <= rules.volume_floor:
         return VOLUME
-    if broke and not volume > rules.volume_breakout:
+    if broke and volume <= rules.volume_breakout:
         return BREAKOUT
     return SPREAD if d.value[C_SPREAD] > d.limit[C_SPREAD] else OPEN
 

@@ -32,7 +32,7 @@ def seal(h: Rec) -> None:
 @rare
 def start(h: Rec, bar: Rec, span: int, shift: int) -> None:
     h.ts = bar.ts - (bar.ts - shift) % span
-    h.until, h.volume = h.ts + span, 0.0
+    h.until, h.volume, h.session = h.ts + span, 0.0, bar.session
     h.open, h.high, h.low = bar.open, bar.high, bar.low
 
 
@@ -93,10 +93,10 @@ def spike(m: Rec) -> float:
 
 
 @rare
-def copied(o: Rec, h: Rec, session: int) -> None:
+def copied(o: Rec, h: Rec) -> None:
     """The bar that just sealed."""
     o.ts, o.open, o.high, o.low, o.close, o.volume = h.ts, h.open, h.high, h.low, h.close, h.volume
-    o.session, o.quality, o.spread = session, FULL, -1.0
+    o.session, o.quality, o.spread = h.session, FULL, -1.0
 
 
 @entry
@@ -111,8 +111,8 @@ def lifted(forming: Array, bars: Array, length: int, span: int, shift: int, seal
         if bar.quality != FULL:
             continue
         if overdue(h, bar):
-            copied(sealed[0, i], h, bar.session)
+            copied(sealed[0, i], h)
             seal(h)
         if add(h, bar, bar.ts + length, span, shift):
-            copied(sealed[1, i], h, bar.session)
+            copied(sealed[1, i], h)
             seal(h)

@@ -159,11 +159,11 @@ def shut(
 
 @step
 def sized(a: Rec, p: Rec, price: int, stop: int, risk: float, share: float) -> tuple[int, int, int, int]:
-    """(qty, by risk, by the position cap, by the room left); `share` is of the size, whatever bounds it."""
+    """(qty, by risk, by the position cap, by the room left); `share` is of the size, whatever bounds it, 1 at most."""
     by_risk = whole(a.equity * risk / abs(price - stop))
     by_cap = whole(a.equity * p.position_cap / price)
     by_room = whole((a.equity * p.deployed_cap - a.deployed) / price)
-    return min(whole(min(by_risk, by_cap) * share), by_room), by_risk, by_cap, by_room
+    return min(whole(min(by_risk, by_cap) * min(share, 1.0)), by_room), by_risk, by_cap, by_room
 
 
 class Admission(NamedTuple):

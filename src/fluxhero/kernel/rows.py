@@ -2,7 +2,7 @@
 
 import math
 
-from fluxhero.kernel.codes import HIGH, LOW
+from fluxhero.kernel.codes import HIGH, LOW, NORMAL
 from fluxhero.kernel.compile import rare, step
 from fluxhero.kernel.higher import lift
 from fluxhero.kernel.indicators import ANCHOR, MATURE
@@ -75,10 +75,12 @@ def adapt(m: Rec, state: int) -> None:
 
 @rare
 def resum(m: Rec, i: int) -> None:
-    """The sum of the ATRs before bar i afresh; volumes are whole, their sum is exact."""
-    m.ranges = 0.0
+    """The sums of the ATRs and volumes before bar i afresh."""
+    m.ranges = m.volumes = 0.0
     for j in range(i - ATRS, i):
         m.ranges += m.past[j & RING].atr
+    for j in range(i - VOLUMES, i):
+        m.volumes += m.past[j & RING].volume
 
 
 @step
@@ -127,10 +129,9 @@ def grown(m: Rec, v: Rec, bar: Rec, rules: Rec) -> None:
     if i & (ANCHOR - 1) == 0:
         resum(m, i)
     keep(m, v, bar, k.atr, i)
-    if rules.adaptive != 0:
-        state = volatility(v.atr, v.atr_mean, CALM, WILD)
-        if state != m.volatility:
-            adapt(m, state)
+    state = volatility(v.atr, v.atr_mean, CALM, WILD) if rules.adaptive != 0 else NORMAL
+    if state != m.volatility:
+        adapt(m, state)
 
 
 @step

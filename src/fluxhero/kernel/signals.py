@@ -41,14 +41,14 @@ def settle(r: Rec, bar: Rec, rules: Rec) -> None:
     """What the last bar sought, at this open; then the stop within the bar."""
     d, side = r.decision, side_of(r.trade)
     if (d.action == ENTER) & (side == 0):
-        price = opening(bar, d.side, SHARE, 0.0, d.stop, rules)
+        price = opening(bar, d.side, SHARE, math.inf, d.stop, rules)
         if price > 0:
             traded(r, d.side * SHARE, price, d.mode, d.stop, d.wide)
     elif (d.action == EXIT) & (side != 0):
-        traded(r, -r.trade.qty, opening(bar, -side, SHARE, 0.0, 0, rules), 0, 0, 1.0)
+        traded(r, -r.trade.qty, opening(bar, -side, SHARE, math.inf, 0, rules), 0, 0, 1.0)
     side = side_of(r.trade)
     if side != 0:
-        price = stopping(bar, -side, SHARE, r.trade.stop, 0.0, rules)
+        price = stopping(bar, -side, SHARE, r.trade.stop, math.inf, rules)
         if price > 0:
             traded(r, -r.trade.qty, price, 0, 0, 1.0)
 

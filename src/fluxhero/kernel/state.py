@@ -106,7 +106,9 @@ PAST = record(*floats("high low volume atr"))
 
 # A higher timeframe, made from the trading bars: the bar that forms until `until` (0: none does), the close before it,
 # and what has sealed.
-HIGHER = record(*ints("ts until count"), *floats("open high low close volume before atr"), ("closes", f8, (64,)))
+HIGHER = record(
+    *ints("ts until count session"), *floats("open high low close volume before atr"), ("closes", f8, (64,))
+)
 
 # volatility: what the periods are set for; ranges, volumes: sums of the ATRs and volumes that their means are of.
 MARKET = record(

@@ -15,7 +15,7 @@ from fluxhero.kernel.plug import Strategy
 from fluxhero.kernel.regime import regime, seen
 from fluxhero.kernel.rows import observe, volatility
 from fluxhero.kernel.state import Array, Rec
-from fluxhero.kernel.trade import side_of, traded
+from fluxhero.kernel.trade import reach, side_of, traded
 
 MATURE = VALID  # of a strategy that says nothing else
 
@@ -54,6 +54,7 @@ def think_one(row: Rec, bar: Rec, p: Rec, stop_atr: float) -> bool:
     v = row.reading
     regime(row.regime, seen(v.adx, v.r2, p.rules), p.rules.confirm)
     row.regime.volatility = volatility(v.atr, v.atr_mean, p.rules.low_vol, p.rules.high_vol)
+    reach(row.trade, bar)
     if row.session.suspect != 0:
         d.action = SUSPECT
     elif row.market.count < MATURE:

@@ -1,6 +1,8 @@
 """A position as its strategy sees it: sought, opened, trailed, left. Long ones have the side 1, short ones -1."""
 
-from fluxhero.kernel.codes import C_SPIKE, ENTER, EXIT, LONG, OPEN, REFUSED
+import math
+
+from fluxhero.kernel.codes import C_SPIKE, ENTER, EXIT, LONG, MODES, OPEN, REFUSED, STOP
 from fluxhero.kernel.compile import rare, step
 from fluxhero.kernel.gates import allowed, blank, check
 from fluxhero.kernel.higher import spike
@@ -27,17 +29,19 @@ def enter(
 ) -> None:  # fmt: skip
     """Seek an entry at this seal. A gate may refuse it; `filtered`: so may the noise.
 
-    side: LONG or SHORT; mode: codes; distance: from the close to the stop, USD, wider in a volatility spike; risk:
-    share of equity; scale: of the size, less in a spike.
+    side: LONG or SHORT; mode: one of kernel.codes, 0 to 7; distance: from the close to the stop, USD, over 0, wider in
+    a volatility spike; risk: share of equity; scale: of the size, at most 1, less in a spike.
     """
     d, heat = row.decision, spike(row.market)
     blank(d)
+    sane = (distance > 0.0) & (distance < math.inf)  # NaN is not
+    distance = distance if sane else 0.0
     check(d, C_SPIKE, heat, rules.spike_ratio)
     hot = heat > rules.spike_ratio
-    d.side, d.mode, d.risk = side, mode, risk
+    d.side, d.mode, d.risk = side, min(max(mode, 0), MODES - 1), risk
     d.scale, d.wide = (scale * rules.spike_size, rules.spike_stop) if hot else (scale, 1.0)
     d.stop = stop_at(bar.close - side * distance * d.wide, side)
-    d.gate = allowed(row, bar, rules, side, filtered)
+    d.gate = allowed(row, bar, rules, side, filtered) if sane else STOP
     d.action = ENTER if d.gate == OPEN else REFUSED
 
 
@@ -51,10 +55,19 @@ def leave(row: Rec) -> None:
 
 
 @step
+def reach(t: Rec, bar: Rec) -> None:
+    """The best price since entry: the highest high of a long position, the lowest low of a short one."""
+    if t.qty != 0:
+        t.best = max(t.best, bar.high) if t.qty > 0 else min(t.best, bar.low)
+
+
+@step
 def trail(row: Rec, bar: Rec, rules: Rec, stop_atr: float) -> None:
     """Move the stop to `stop_atr` ATR from the best price since entry; never away, never by less than a step."""
     t, atr, side = row.trade, row.reading.atr, side_of(row.trade)
-    t.best = max(t.best, bar.high) if side == LONG else min(t.best, bar.low)
+    if atr != atr:
+        return
+    reach(t, bar)
     stop = stop_at(t.best - side * stop_atr * t.wide * atr, side)
     closer = side * (stop - t.stop)
     if (closer > 0) & (closer >= rules.stop_step * atr * 1e6):

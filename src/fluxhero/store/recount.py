@@ -10,17 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from fluxhero.core import bars, journal
 from fluxhero.core.explain import reasons, sentence
 from fluxhero.core.orders import traded
 from fluxhero.core.readings import checks, reading
-from fluxhero.kernel.plug import find
+from fluxhero.kernel.plug import Strategy, find
 from fluxhero.kernel.state import row
 from fluxhero.kernel.think import build, took
 from fluxhero.messages import Array, Cid, Micros, Nanos, Order, Side, Traded
-from fluxhero.store.sqlite import StoreError, fills_after
+from fluxhero.section import ConfigError
+from fluxhero.store.sqlite import StoreError, blind, fills_after
 from fluxhero.store.view import Answer, View
 
 KINDS = ("opened", "settings", "past", "blind", "factors", "intent", "filled", "seal")
@@ -29,8 +31,10 @@ KINDS = ("opened", "settings", "past", "blind", "factors", "intent", "filled", "
 class Recount:
     """A fold of the journal's rows, one by one."""
 
-    def __init__(self, opened: journal.Opened) -> None:
+    def __init__(self, opened: journal.Opened, codes: set[str], own: Strategy | None) -> None:
+        """`codes`: digests of what has written it; `own`: a strategy that no name alone can find."""
         self.symbols = opened.symbols
+        self._codes, self._own, self._sealed = codes, own, False
         self.rows: Array = np.zeros(0)
         self.fills = 0
         self._bars: Array = np.zeros(0)
@@ -61,7 +65,9 @@ class Recount:
         )  # fmt: skip
 
     def _settings(self, line: journal.Settings) -> None:
-        strategy = find(line.strategy)
+        strategy = self._own or _shipped(line.strategy)
+        if self._codes - {strategy.code}:
+            raise StoreError("it was written by other code, so that it cannot be computed again")
         if len(line.params) != strategy.params.itemsize:
             raise StoreError("the journal was written by a program with other parameters; it cannot be computed again")
         self._params = np.frombuffer(line.params, strategy.params).copy()
@@ -69,13 +75,16 @@ class Recount:
         if not self.rows.size:
             self.rows = np.zeros(len(self.symbols), row(strategy.own))
             self._busy = np.zeros(self.rows.size, np.int64)
+        if not self._sealed:
             self._trail = float(self._params["rules"]["stop_atr"][0])
 
     def _past(self, line: journal.Past | journal.Seal) -> None:
         self._bars = bars.read(line.bars, len(self.symbols))
         self._mind.think(self.rows, self._bars, self._params, self._trail, self._busy)
 
-    _seal = _past
+    def _seal(self, line: journal.Seal) -> None:
+        self._sealed = True
+        self._past(line)
 
     def _blind(self, line: journal.Blind) -> None:
         self.rows = unwarmed(self.rows)
@@ -106,14 +115,29 @@ def unwarmed(rows: Array) -> Array:
     return fresh
 
 
-def recount(db: sqlite3.Connection, until: int | None = None) -> Recount:
-    """The fold of the journal, up to the seal at `until`, or of all of it."""
+def _shipped(name: str) -> Strategy:
+    try:
+        return find(name)
+    except ConfigError:
+        raise StoreError(f"its strategy {name} is an own file: give --config") from None
+
+
+def recount(db: sqlite3.Connection, until: int | None = None, own: Strategy | None = None) -> Recount:
+    """The fold of the journal, up to the seal at `until`, or of all of it. Raises StoreError where it cannot be."""
+    try:
+        return _recount(db, until, own)
+    except msgspec.MsgspecError:
+        raise StoreError("it was written by another version, so that it cannot be computed again") from None
+
+
+def _recount(db: sqlite3.Connection, until: int | None, own: Strategy | None) -> Recount:
     sql = f"SELECT body FROM journal WHERE kind IN ({', '.join('?' * len(KINDS))}) ORDER BY seq"
+    codes = {code for (code,) in db.execute("SELECT DISTINCT code FROM runs")}
     found: Recount | None = None
     for (body,) in db.execute(sql, KINDS):
         line = journal.decode(body)
         if isinstance(line, journal.Opened):
-            found = Recount(line)
+            found = Recount(line, codes, own)
         elif found is not None:
             found.add(line)
             if isinstance(line, journal.Seal) and line.ts == until:
@@ -133,15 +157,17 @@ def explained(state: Path, symbol: str, seal: Nanos) -> Answer:
     return {"why": sentence(symbol, decided, None), "reasons": reasons(decided.checks)}
 
 
-def differs(db: sqlite3.Connection) -> str | None:
-    """What of the newest kernel rows does not follow from the journal; nothing, as it should be."""
+def differs(db: sqlite3.Connection, own: Strategy | None = None) -> str | None:
+    """What of the newest kernel rows does not follow from the journal; nothing, as it should be. Raises StoreError."""
     kept = db.execute("SELECT count, blob FROM states WHERE name = 'kernel'").fetchone()
     if kept is None:
         return None
-    found = recount(db)
+    found = recount(db, own=own)
     if len(kept[1]) != found.rows.nbytes:
         return f"the kernel's rows have {len(kept[1])} bytes, computed again {found.rows.nbytes}"
     rows = np.frombuffer(kept[1], found.rows.dtype).copy()
+    if blind(db):
+        rows = unwarmed(rows)
     for t in fills_after(db, kept[0]):
         take(rows, t)
     wrong = [symbol for symbol, a, b in zip(found.symbols, rows, found.rows, strict=True) if a.tobytes() != b.tobytes()]

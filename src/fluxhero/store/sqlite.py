@@ -89,6 +89,12 @@ def verified(db: sqlite3.Connection, tail: int | None = None) -> int | None:
     return journal.broken(lines(db, known), known, row[0] if row else journal.GENESIS)
 
 
+def blind(db: sqlite3.Connection) -> bool:
+    """Is the newest that we know of the bars that nobody saw them?"""
+    sql = "SELECT kind FROM journal WHERE kind IN ('seal', 'past', 'blind') ORDER BY seq DESC LIMIT 1"
+    return bool(db.execute(sql).fetchone() == ("blind",))
+
+
 def fills_after(db: sqlite3.Connection, count: int) -> Iterator[Traded]:
     """The fills past the first `count`, in order."""
     sql = "SELECT o.body, f.qty, f.price FROM fills f JOIN orders o USING (cid) ORDER BY f.n LIMIT -1 OFFSET ?"
@@ -249,7 +255,7 @@ class SQLiteStore:
             seals=self._seals(keep),
             paused=[slot for (slot,) in db.execute("SELECT slot FROM pauses ORDER BY slot")],
             answered=self._answered(),
-            blind=self._blind(),
+            blind=blind(db),
         )
 
     @property
@@ -304,7 +310,3 @@ class SQLiteStore:
     def _answered(self) -> list[journal.Commanded]:
         sql = "SELECT body FROM commands JOIN journal ON seq = n WHERE id != '' ORDER BY n DESC LIMIT ?"
         return [journal.read(journal.Commanded, body) for (body,) in self.db.execute(sql, (ANSWERS,))][::-1]
-
-    def _blind(self) -> bool:
-        sql = "SELECT kind FROM journal WHERE kind IN ('seal', 'past', 'blind') ORDER BY seq DESC LIMIT 1"
-        return bool(self.db.execute(sql).fetchone() == ("blind",))

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from fluxhero.kernel.codes import (
     C_ADX,
+    C_CALM_ADX,
+    C_CALM_R2,
     C_ENTRY_BAND,
     C_EXIT_BAND,
     C_LOWER,
@@ -104,6 +106,8 @@ def weigh(row: Rec, bar: Rec, p: Rec) -> None:
     side = side_of(row.trade) or d.side or LONG
     check(d, C_ADX, v.adx, p.rules.strong_adx)
     check(d, C_R2, v.r2, p.rules.strong_r2)
+    check(d, C_CALM_ADX, v.adx, p.rules.quiet_adx)
+    check(d, C_CALM_R2, v.r2, p.rules.quiet_r2)
     check(d, C_SLOPE, v.slope, 0.0)
     check(d, C_ENTRY_BAND, bar.close, v.kama + side * o.enter_atr * v.atr)
     check(d, C_EXIT_BAND, bar.close, v.kama - side * o.exit_atr * v.atr)
