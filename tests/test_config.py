@@ -325,7 +325,7 @@ def test_the_key_that_must_be_larger_is_there() -> None:
     under = [f"{key.section}.{key.under}" for key in KEYS if key.under]
     assert set(under) <= paths
     assert under == [
-        "risk.hard_drawdown", "regime.strong_adx", "regime.strong_r2", "regime.high_vol",
+        "risk.hard_drawdown", "regime.strong_adx", "regime.strong_r2", "regime.high_vol", "gates.quiet",
         "strategy.dual_mode.overbought", "strategy.sma_cross.slow",
     ]  # fmt: skip
 

@@ -33,7 +33,9 @@ def test_the_public_functions_run() -> None:
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
-def test_all_that_was_called_was_loaded_or_compiled() -> None:
+def test_what_is_warm_is_neither_loaded_nor_compiled_again() -> None:
     warm(find("dual_mode"))
-    loaded, made = compiled()
-    assert loaded + made == sum(len(entry.signatures) for entry in ENTRIES) > len(DAEMON)
+    once = compiled()
+    assert sum(once) >= sum(len(entry.signatures) for entry in ENTRIES) > len(DAEMON)  # what fails counts as a miss too
+    warm(find("dual_mode"))
+    assert compiled() == once
