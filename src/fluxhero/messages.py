@@ -56,7 +56,18 @@ class Role(enum.StrEnum):
 
 class Type(enum.StrEnum):
     MARKET = "market"
-    STOP = "stop"
+    LIMIT = "limit"  # for its day
+    STOP = "stop"  # until canceled
+
+
+class Why(enum.StrEnum):
+    """Why an order is canceled."""
+
+    UNWANTED = "unwanted"  # its signal is over, or entries are
+    CHASE = "chase"  # it found nobody; it is to be sent anew
+    REST = "rest"  # it was filled in part
+    LEAVING = "leaving"  # a stop, to make way for the exit
+    LATE = "late"  # nobody knows whether it arrived, and it is too old to be wanted
 
 
 class Model(enum.StrEnum):
@@ -67,15 +78,18 @@ class Model(enum.StrEnum):
 
 
 class Says(enum.StrEnum):
-    """What a venue can say of an order."""
+    """What a venue can say of an order, in our words; core.states has theirs."""
 
-    ACCEPTED = "accepted"
+    ACCEPTED = "accepted"  # it stands there, or will
+    PENDING = "pending"  # there, about to be canceled or replaced
     PARTIAL_FILL = "partial_fill"
     FILL = "fill"
     CANCELED = "canceled"
     REPLACED = "replaced"
     REJECTED = "rejected"
     CANCEL_REJECTED = "cancel_rejected"
+    UNANSWERED = "unanswered"  # no word in time, or none that says anything: no proof of anything
+    ABSENT = "absent"  # it says that it knows no such order: no proof either
     CHARGED = "charged"  # not of an order: what a short position costs
 
 
@@ -148,6 +162,7 @@ class Signal(Message, frozen=True, kw_only=True):
     side: Side = Side.BUY  # of the position: BUY is long
     mode: int
     price: Micros  # the decision bar's close
+    cap: Micros = Micros(0)  # the worst price that an entry may be sent at
     stop: Micros
     risk: float
     scale: float
@@ -176,10 +191,33 @@ class Entry(Message, frozen=True, kw_only=True):
     side: Side
     qty: Shares
     mode: int
-    price: Micros
+    price: Micros  # the decision close
+    limit: Micros = Micros(0)  # 0: a market order (`bar`)
+    cap: Micros = Micros(0)
     stop: Micros
     wide: float
     volume: float
+
+
+class Chasing(Message, frozen=True, kw_only=True):
+    """An entry that found nobody is gone: may it be sent again, and at what price?"""
+
+    ts: Nanos
+    slot: int
+    cid: Cid  # of the attempt that ended
+    side: Side
+    cap: Micros
+
+
+class Chase(Message, frozen=True, kw_only=True):
+    """The answer: a price, or the gate that refuses."""
+
+    cid: Cid
+    slot: int
+    gate: int
+    value: float
+    limit: float
+    price: Micros
 
 
 class Granted(Message, frozen=True, kw_only=True):
@@ -189,9 +227,12 @@ class Granted(Message, frozen=True, kw_only=True):
     exits: tuple[int, ...] = ()  # slots
     entries: tuple[Entry, ...] = ()
     raises: tuple[Raise, ...] = ()
+    chases: tuple[Chase, ...] = ()
     volumes: tuple[tuple[int, float], ...] = ()  # by slot, of the decision bars of exits and raises
     cancel_entries: bool = False  # of every symbol
     cancels: tuple[int, ...] = ()  # of these symbols
+    adopts: tuple[Lot, ...] = ()  # the venue's word is taken for these, at these marks
+    ignores: tuple[int, ...] = ()  # differences of these symbols are of no account
     durable: bool = False  # something tripped: on the disk now, orders or not
 
 
@@ -209,9 +250,12 @@ class Order(Message, frozen=True, kw_only=True):
     type: Type
     qty: Shares
     mark: Micros = Micros(0)  # an entry's decision close
+    limit: Micros = Micros(0)  # of a limit order
+    cap: Micros = Micros(0)  # the worst limit that its entry may ever have
     stop: Micros = Micros(0)  # of a stop order; of an entry, where its stop is to be
     stop_cid: Cid | None = None  # of the stop that an entry carries with it (`bar`)
     replaces: Cid | None = None
+    carried: bool = False  # a stop that its entry brings with it (`bar`)
     volume: float = 0.0  # mean of the 20 bars before the decision
     mode: int = 0
     wide: float = 1.0  # an entry's
@@ -223,7 +267,10 @@ class Cancel(Message, frozen=True, kw_only=True):
 
 
 class Update(Message, frozen=True, kw_only=True):
-    """Evidence: what the venue says of an order. `seq` counts the venue's updates from 1."""
+    """Evidence: what the venue says of an order.
+
+    `seq` counts from 1 what the venue has said, each once; 0: said when asked, or of us alone, and not counted.
+    """
 
     seq: int
     ts: Nanos
@@ -235,6 +282,7 @@ class Update(Message, frozen=True, kw_only=True):
     qty: Shares = Shares(0)  # of this execution
     fee: Micros = Micros(0)
     reason: str = ""
+    filled: Shares = Shares(0)  # of the order, by this word
     slot: int = -1  # of a charge, `price` is what it was reckoned at
 
 
@@ -242,6 +290,36 @@ class Lot(Message, frozen=True, kw_only=True):
     slot: int
     qty: Shares  # signed: short is less than 0
     price: Micros  # an entry's decision close; of a position, 0
+
+
+class Resting(Message, frozen=True, kw_only=True):
+    """An open order as the venue has it."""
+
+    cid: Cid
+    slot: int
+    side: Side
+    type: Type
+    left: Shares
+    stop: Micros = Micros(0)
+
+
+class Statement(Message, frozen=True, kw_only=True):
+    """The account as the venue has it, all of one moment."""
+
+    ts: Nanos
+    heard: int  # the number of its last word before this; 0 where it does not count them
+    cash: Micros
+    held: tuple[Lot, ...]  # by slot
+    orders: tuple[Resting, ...]
+    others: tuple[tuple[str, int], ...] = ()  # symbols that are not ours to trade, and what is held of them
+
+
+class Unavailable(Message, frozen=True, kw_only=True):
+    """A read that failed: it says nothing of orders, positions or cash."""
+
+    ts: Nanos
+    what: str  # the cid, or `account`
+    why: str
 
 
 class Round(Message, frozen=True, kw_only=True):
@@ -259,10 +337,14 @@ class Booked(Message, frozen=True, kw_only=True):
     entering: tuple[Lot, ...]
     grants: int
     rounds: tuple[Round, ...] = ()  # closed since the last Booked
+    frozen: tuple[int, ...] = ()  # where the venue's books and ours differ; -1: everywhere
 
 
 class Traded(Message, frozen=True, kw_only=True):
-    """A fill, for the strategy; qty is signed, mode, stop and wide are the order's."""
+    """A fill, for the strategy; qty is signed, mode, stop and wide are the order's.
+
+    `counted`: it is one of the fills; else the operator took the broker's word for a position.
+    """
 
     slot: int
     qty: Shares
@@ -270,6 +352,7 @@ class Traded(Message, frozen=True, kw_only=True):
     mode: int
     stop: Micros
     wide: float
+    counted: bool = True
 
 
 class SealDue(Message, frozen=True, kw_only=True):
@@ -277,7 +360,7 @@ class SealDue(Message, frozen=True, kw_only=True):
 
 
 class Wake(Message, frozen=True, kw_only=True):
-    """The market is open again."""
+    """It is time to look again."""
 
     ts: Nanos
 
@@ -316,6 +399,8 @@ class Verb(enum.StrEnum):
 
     HALT = "halt"
     RELEASE = "release"
+    ADOPT = "adopt"
+    IGNORE = "ignore"
     PAUSE = "pause"
     RESUME = "resume"
     FLATTEN = "flatten"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from fluxhero.messages import Bars, Cancel, Nanos, Order, Quote, State, Trade, Update
+from fluxhero.messages import Bars, Cancel, Cid, Nanos, Order, Quote, State, Statement, Trade, Unavailable, Update
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -79,14 +79,31 @@ class Source(Protocol):
     async def __anext__(self) -> Trade | Quote | Bars: ...
 
 
-class Broker(Protocol):
-    """Takes orders without an answer; whatever becomes of them comes as updates."""
+Word = Update | Statement | Unavailable
 
-    def listen(self, deliver: Callable[[Update], None], after: int) -> None:
-        """Every update past number `after`, those of a former life included."""
+
+class Broker(Protocol):
+    """Nobody waits for an answer: whatever the venue says, of itself or when asked, is delivered in its order."""
+
+    def listen(self, deliver: Callable[[Word], None], after: int) -> None:
+        """All that it says from number `after` on, again where it has said it before."""
         ...
 
-    async def send(self, what: Order | Cancel) -> None: ...
+    async def place(self, order: Order) -> None: ...
+
+    async def cancel(self, cancel: Cancel) -> None: ...
+
+    async def replace_stop(self, order: Order) -> None:
+        """Moves the stop that `order` replaces, at the venue in one step."""
+        ...
+
+    async def status(self, cid: Cid) -> None:
+        """Asks for an order: its words that were not heard, or ABSENT, or Unavailable."""
+        ...
+
+    async def account(self) -> None:
+        """Asks for a Statement; or Unavailable, never an empty one."""
+        ...
 
 
 class Traffic(Protocol):

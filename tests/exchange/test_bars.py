@@ -7,7 +7,7 @@ import pytest
 from fluxhero.config import Config
 from fluxhero.core.calendar import nyse
 from fluxhero.exchange.bars import BarVenue
-from fluxhero.exchange.matching import Resting, Snapshot
+from fluxhero.exchange.matching import Snapshot, Working
 from fluxhero.kernel.state import BAR
 from fluxhero.messages import (
     MINUTE,
@@ -97,7 +97,7 @@ def said(seq: int, ts: Nanos, n: int, says: Says, reason: str = "") -> Update:
 def filled(seq: int, minute: int, n: int, execution: int, price: float, qty: int = 100) -> Update:
     return Update(
         seq=seq, ts=end(minute), cid=cid(n), says=Says.FILL, exec_id=f"x{execution}", at=start(minute),
-        price=usd(price), qty=Shares(qty), fee=Micros(qty * FEE),
+        price=usd(price), qty=Shares(qty), fee=Micros(qty * FEE), filled=Shares(qty),
     )  # fmt: skip
 
 
@@ -205,6 +205,13 @@ def test_an_entry_that_is_canceled_takes_its_stop_with_it() -> None:
     assert v.event(bars(0, (100.0, 90.0))) == []
 
 
+def test_a_carried_stop_cannot_be_canceled_before_it_is_armed() -> None:
+    v = venue()
+    v.order(buy(), T)
+    assert v.cancel(Cancel(cid=cid(2), ts=T), T) == [said(2, T, 2, Says.CANCEL_REJECTED, "the order is not open")]
+    assert v.event(bars(0, (100.0, 99.0))) == [filled(3, 0, 1, 1, 100.01), said(4, end(0), 2, Says.ACCEPTED)]
+
+
 def test_what_is_not_open_cannot_be_canceled() -> None:
     v = venue()
     assert v.cancel(Cancel(cid=cid(9), ts=T), T) == [said(1, T, 9, Says.CANCEL_REJECTED, "the order is not open")]
@@ -274,9 +281,9 @@ def test_a_venue_made_from_a_snapshot_goes_on_as_the_first(cut: int) -> None:
 def test_a_snapshot_holds_what_rests() -> None:
     carried = Order(
         cid=cid(2), ts=T, slot=0, role=Role.STOP, side=Side.SELL, type=Type.STOP, qty=Shares(100), stop=usd(98),
-        volume=5e4, mode=1,
+        carried=True, volume=5e4, mode=1,
     )  # fmt: skip
     v = venue()
     v.order(buy(), T)
-    resting = [Resting(order=buy()), Resting(order=carried, armed=False)]
+    resting = [Working(order=buy()), Working(order=carried, armed=False)]
     assert v.snapshot() == Snapshot(cash=CASH, resting=resting, seq=1)

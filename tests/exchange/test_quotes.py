@@ -78,15 +78,17 @@ def guard(n: int = 2, qty: int = 100, stop: float = 98.0, replaces: int | None =
     )  # fmt: skip
 
 
-def said(seq: int, ts: Nanos, n: int, says: Says, reason: str = "") -> Update:
-    return Update(seq=seq, ts=ts, cid=cid(n), says=says, reason=reason)
+def said(seq: int, ts: Nanos, n: int, says: Says, reason: str = "", filled: int = 0) -> Update:
+    return Update(seq=seq, ts=ts, cid=cid(n), says=says, reason=reason, filled=Shares(filled))
 
 
-def sold(seq: int, ts: Nanos, n: int, execution: int, price: float, qty: int, says: Says = Says.FILL) -> Update:
-    """Or bought."""
+def sold(
+    seq: int, ts: Nanos, n: int, execution: int, price: float, qty: int, says: Says = Says.FILL, before: int = 0
+) -> Update:
+    """Or bought; `before`: what the order had filled."""
     return Update(
         seq=seq, ts=ts, cid=cid(n), says=says, exec_id=f"x{execution}", at=ts, price=usd(price), qty=Shares(qty),
-        fee=Micros(qty * FEE),
+        fee=Micros(qty * FEE), filled=Shares(before + qty),
     )  # fmt: skip
 
 
@@ -126,8 +128,8 @@ def test_displayed_size_is_taken_once_and_the_rest_waits_for_the_next_quote() ->
     v.event(quote(at(0), 99.0, 100.0, asks=30))
     assert v.order(buy(), at(1))[1:] == [sold(2, at(1), 1, 1, 100.0, 30, Says.PARTIAL_FILL)]
     assert v.event(trade(at(2), 100.0)) == []
-    assert v.event(quote(at(3), 99.0, 100.5, asks=30)) == [sold(3, at(3), 1, 2, 100.5, 30, Says.PARTIAL_FILL)]
-    assert v.event(quote(at(4), 99.0, 101.0, asks=40)) == [sold(4, at(4), 1, 3, 101.0, 40)]
+    assert v.event(quote(at(3), 99.0, 100.5, asks=30)) == [sold(3, at(3), 1, 2, 100.5, 30, Says.PARTIAL_FILL, 30)]
+    assert v.event(quote(at(4), 99.0, 101.0, asks=40)) == [sold(4, at(4), 1, 3, 101.0, 40, before=60)]
 
 
 def test_two_orders_share_what_one_quote_shows_the_older_first() -> None:
@@ -137,7 +139,7 @@ def test_two_orders_share_what_one_quote_shows_the_older_first() -> None:
     assert v.order(buy(5), at(2))[1:] == [sold(4, at(2), 5, 2, 100.0, 50, Says.PARTIAL_FILL)]
     assert v.order(buy(7), at(3))[1:] == []
     assert v.event(quote(at(4), 99.0, 100.0, asks=60)) == [
-        sold(6, at(4), 5, 3, 100.0, 50),
+        sold(6, at(4), 5, 3, 100.0, 50, before=50),
         sold(7, at(4), 7, 4, 100.0, 10, Says.PARTIAL_FILL),
     ]
 
@@ -162,12 +164,13 @@ def test_bids_and_asks_are_taken_apart() -> None:
     ],
 )
 def test_one_sided_crossed_and_out_of_session_quotes_fill_nothing(q: Quote) -> None:
-    v = venue()
-    v.order(buy(ts=DAY.close), at(0))
+    holds = Snapshot(cash=CASH, positions={0: 100})
+    v = venue(holds)
+    v.order(sell(), at(0))
     assert v.event(q) == []
-    v = venue()
+    v = venue(holds)
     v.event(q)
-    assert v.order(buy(ts=DAY.close), at(2)) == [said(1, at(2), 1, Says.ACCEPTED)]
+    assert v.order(sell(), at(2)) == [said(1, at(2), 3, Says.ACCEPTED)]
 
 
 def test_a_locked_quote_fills() -> None:
@@ -198,7 +201,7 @@ def test_what_the_close_finds_of_an_entry_is_canceled_and_an_exit_works_on() -> 
     v = venue()
     v.event(quote(at(0), 99.0, 100.0, asks=60))
     v.order(buy(), at(1))
-    late = said(3, DAY.close, 1, Says.CANCELED, "expired at the close")
+    late = said(3, DAY.close, 1, Says.CANCELED, "expired at the close", filled=60)
     assert v.event(quote(DAY.close, 99.0, 100.0)) == [late]
     assert v.positions == {0: 60}
     v.order(sell(qty=60), Nanos(DAY.close + SECOND))
@@ -214,7 +217,7 @@ def test_a_trade_at_or_through_a_stop_makes_it_a_market_order(price: float) -> N
     v.event(quote(at(0), 97.5, 98.5, bids=60))
     assert v.event(trade(at(1), 98.01)) == []
     assert v.event(trade(at(2), price)) == [sold(2, at(2), 2, 1, 97.5, 60, Says.PARTIAL_FILL)]
-    assert v.event(quote(at(3), 99.0, 99.5)) == [sold(3, at(3), 2, 2, 99.0, 40)]
+    assert v.event(quote(at(3), 99.0, 99.5)) == [sold(3, at(3), 2, 2, 99.0, 40, before=60)]
 
 
 def test_a_quote_alone_triggers_nothing() -> None:

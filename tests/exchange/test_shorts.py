@@ -126,11 +126,12 @@ def said(seq: int, ts: Nanos, n: int, says: Says, reason: str = "") -> Update:
 
 
 def filled(
-    seq: int, ts: Nanos, n: int, execution: int, price: float, qty: int = 100, at: Nanos | None = None
-) -> Update:
+    seq: int, ts: Nanos, n: int, execution: int, price: float, qty: int = 100, at: Nanos | None = None,
+    before: int = 0,
+) -> Update:  # fmt: skip
     return Update(
         seq=seq, ts=ts, cid=cid(n), says=Says.FILL, exec_id=f"x{execution}", at=at or ts, price=usd(price),
-        qty=Shares(qty), fee=Micros(qty * FEE),
+        qty=Shares(qty), fee=Micros(qty * FEE), filled=Shares(before + qty),
     )  # fmt: skip
 
 
@@ -236,7 +237,9 @@ def test_a_trade_at_or_through_a_buy_stop_makes_it_a_market_order(price: float) 
     assert v.event(trade(T + 3 * SECOND, 101.99)) == []
     first = msgspec.structs.replace(filled(4, Nanos(T + 4 * SECOND), 2, 2, 102.5, 60), says=Says.PARTIAL_FILL)
     assert v.event(trade(T + 4 * SECOND, price)) == [first]
-    assert v.event(quote(T + 5 * SECOND, 100.0, 100.1)) == [filled(5, Nanos(T + 5 * SECOND), 2, 3, 100.1, 40)]
+    assert v.event(quote(T + 5 * SECOND, 100.0, 100.1)) == [
+        filled(5, Nanos(T + 5 * SECOND), 2, 3, 100.1, 40, before=60)
+    ]
     assert (v.positions, v.shorts) == ({}, {})
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from fluxhero.exchange.matching import Resting, Session, Snapshot, Venue
+from fluxhero.exchange.matching import Session, Snapshot, Venue, Working
 from fluxhero.kernel.fills import open_fill, stop_fill
 from fluxhero.messages import (
     Array,
@@ -57,7 +57,7 @@ class BarVenue(Venue):
             if price:
                 self._execute(stop, o.qty, price, e.ts, start)
 
-    def _open(self, r: Resting, e: Bars, start: Nanos) -> None:
+    def _open(self, r: Working, e: Bars, start: Nanos) -> None:
         o = r.order
         price = open_fill(e.bars, o.slot, int(o.side), o.qty, o.volume, int(o.stop), self._rules)
         if not price:
@@ -71,16 +71,19 @@ class BarVenue(Venue):
             for stop in self._of(o.slot, Type.STOP):  # the exit clears the stop
                 self._close(stop, Says.CANCELED, e.ts, "the position is closed")
 
-    def _accept(self, o: Order, old: Resting | None, now: Nanos) -> None:
+    def _refusal(self, o: Order, old: Working | None) -> str:
+        return "limit orders are not taken in bars" if o.type is Type.LIMIT else super()._refusal(o, old)
+
+    def _accept(self, o: Order, old: Working | None, now: Nanos) -> None:
         super()._accept(o, old, now)
         if o.stop_cid:
             carried = Order(
                 cid=o.stop_cid, ts=o.ts, slot=o.slot, role=Role.STOP, side=Side(-o.side), type=Type.STOP, qty=o.qty,
-                stop=o.stop, volume=o.volume, mode=o.mode,
+                stop=o.stop, carried=True, volume=o.volume, mode=o.mode,
             )  # fmt: skip
-            self.resting[o.stop_cid] = Resting(order=carried, armed=False)
+            self.resting[o.stop_cid] = Working(order=carried, armed=False)
 
-    def _rivals(self, o: Order) -> list[Resting]:
+    def _rivals(self, o: Order) -> list[Working]:
         """Here an exit may stand beside the stop that it will clear."""
         return [r for r in super()._rivals(o) if r.order.type is o.type]
 

@@ -8,9 +8,29 @@ from typing import Protocol
 import msgspec
 
 from fluxhero.kernel.fills import borrow_fee
-from fluxhero.messages import Cancel, Cid, Event, Micros, Nanos, Order, Role, Says, Shares, Type, Update
+from fluxhero.messages import (
+    Cancel,
+    Cid,
+    Event,
+    Lot,
+    Micros,
+    Nanos,
+    Order,
+    Resting,
+    Role,
+    Says,
+    Shares,
+    Statement,
+    Type,
+    Update,
+)
 
 UNFILLED = "its entry did not fill"
+MALFORMED: tuple[tuple[Callable[[Order], bool], str], ...] = (
+    (lambda o: o.qty <= 0, "qty must be > 0"),
+    (lambda o: o.type is Type.LIMIT and o.limit <= 0, "limit orders require a limit price"),
+    (lambda o: o.type is Type.STOP and o.stop <= 0, "stop orders require a stop price"),
+)
 
 
 class Session(Protocol):
@@ -20,13 +40,18 @@ class Session(Protocol):
     def index(self) -> int: ...
 
 
-class Resting(msgspec.Struct):
+class Working(msgspec.Struct):
     """An order that the venue has not finished with."""
 
     order: Order
     filled: int = 0
     armed: bool = True  # a stop carried by an unfilled entry is not
     triggered: bool = False  # a stop that has become a market order
+    day: int = -1  # the session that one for the day is for, once there is one
+
+    @property
+    def left(self) -> Shares:
+        return Shares(self.order.qty - self.filled)
 
     @property
     def at_market(self) -> bool:
@@ -40,7 +65,7 @@ class Snapshot(msgspec.Struct):
 
     cash: int
     positions: dict[int, int] = {}
-    resting: list[Resting] = []
+    resting: list[Working] = []
     seen: dict[int, list[int]] = {}
     shorts: dict[int, tuple[int, int]] = {}
     seq: int = 0
@@ -58,14 +83,14 @@ class Venue:
         self.positions = dict(snapshot.positions)
         self.resting = {r.order.cid: r for r in snapshot.resting}
         self.shorts = dict(snapshot.shorts)
-        self._seq, self._executions = snapshot.seq, snapshot.executions
+        self.seq, self._executions = snapshot.seq, snapshot.executions
         self._fee, self._borrow, self._session = fee, borrow, session
         self._out: list[Update] = []
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
             cash=self.cash, positions=self.positions, resting=list(self.resting.values()), seen=self.seen(),
-            shorts=self.shorts, seq=self._seq, executions=self._executions,
+            shorts=self.shorts, seq=self.seq, executions=self._executions,
         )  # fmt: skip
 
     def seen(self) -> dict[int, list[int]]:
@@ -88,20 +113,37 @@ class Venue:
             self._accept(o, old, now)
         return self._take()
 
-    def cancel(self, c: Cancel, now: Nanos) -> list[Update]:
+    def cancel(self, c: Cancel, now: Nanos, filled: int = 0) -> list[Update]:
+        """`filled`: of an order that is open no more; the venue itself forgets those."""
         r = self.resting.get(c.cid)
-        if r is None:
-            self._say(c.cid, Says.CANCEL_REJECTED, now, reason="the order is not open")
+        if r is None or not r.armed:
+            self._say(c.cid, Says.CANCEL_REJECTED, now, filled=filled, reason="the order is not open")
         else:
             self._close(r, Says.CANCELED, now, "canceled")
         return self._take()
 
+    def statement(self, now: Nanos) -> Statement:
+        """A carried stop is no order of its own before its entry has filled."""
+        return Statement(
+            ts=now, heard=self.seq, cash=Micros(self.cash),
+            held=tuple(Lot(slot=s, qty=Shares(q), price=Micros(0)) for s, q in sorted(self.positions.items())),
+            orders=tuple(
+                Resting(cid=o.cid, slot=o.slot, side=o.side, type=o.type, left=r.left, stop=_level(o))
+                for r in self.resting.values() if r.armed for o in (r.order,)
+            ),
+        )  # fmt: skip
+
     # -- what the models use
 
-    def _refusal(self, o: Order, old: Resting | None) -> str:
+    def _refusal(self, o: Order, old: Working | None) -> str:
         """Why an order cannot be taken; nothing where it can. No position ever crosses from long to short or back."""
+        for is_so, reason in MALFORMED:
+            if is_so(o):
+                return reason
         if o.replaces and (old is None or not old.armed):
             return "the order to be replaced is not open"
+        if old is not None and not _moves(o, old.order):
+            return "only a stop can be replaced, and by one of its own symbol and side"
         if o.role is Role.ENTRY:
             against = self._against(o)
             return f"{against} shares are held or sought on the other side: close them first" if against else ""
@@ -123,47 +165,47 @@ class Venue:
             cid = Cid(f"borrow-{slot}-{session}")
             self._say(cid, Says.CHARGED, now, slot=slot, price=Micros(price), qty=Shares(qty), fee=Micros(fee))
 
-    def _accept(self, o: Order, old: Resting | None, now: Nanos) -> None:
+    def _accept(self, o: Order, old: Working | None, now: Nanos) -> None:
         if old is not None:
             del self.resting[old.order.cid]
-            self._say(old.order.cid, Says.REPLACED, now)
-        self.resting[o.cid] = Resting(order=o, triggered=old is not None and old.triggered)
+            self._say(old.order.cid, Says.REPLACED, now, filled=old.filled)
+        self.resting[o.cid] = Working(order=o, triggered=old is not None and old.triggered)
         self._say(o.cid, Says.ACCEPTED, now)
 
     def _against(self, o: Order) -> int:
         """Shares held or sought on the other side."""
         others = [r for r in self.resting.values() if r.order.slot == o.slot and r.order.role is Role.ENTRY]
-        sought = sum(r.order.qty - r.filled for r in others if r.order.side is not o.side)
+        sought = sum(r.left for r in others if r.order.side is not o.side)
         return self._held(o) + sought
 
     def _free(self, o: Order) -> int:
         """Shares that an exit or a stop could close, and no other has asked for."""
-        asked = sum(r.order.qty - r.filled for r in self._rivals(o) if r.order.cid != o.replaces)
+        asked = sum(r.left for r in self._rivals(o) if r.order.cid != o.replaces)
         return self._held(o) - asked
 
     def _held(self, o: Order) -> int:
         """Shares of the position that is against an order; 0 where that is on its own side."""
         return max(0, -o.side * self.positions.get(o.slot, 0))
 
-    def _rivals(self, o: Order) -> list[Resting]:
+    def _rivals(self, o: Order) -> list[Working]:
         """The exits and stops that hold shares which this one would need."""
         return [
             r for r in self.resting.values()
             if r.order.slot == o.slot and r.order.side is o.side and r.order.role is not Role.ENTRY and r.armed
         ]  # fmt: skip
 
-    def _of(self, slot: int, kind: Type) -> list[Resting]:
+    def _of(self, slot: int, kind: Type) -> list[Working]:
         return [r for r in self.resting.values() if r.order.slot == slot and r.order.type is kind and r.armed]
 
-    def _close(self, r: Resting, says: Says, now: Nanos, reason: str = "") -> None:
+    def _close(self, r: Working, says: Says, now: Nanos, reason: str = "") -> None:
         """A terminal word, and the same for a stop that waited for this entry."""
         del self.resting[r.order.cid]
-        self._say(r.order.cid, says, now, reason=reason)
+        self._say(r.order.cid, says, now, filled=r.filled, reason=reason)
         carried = self.resting.pop(r.order.stop_cid, None) if r.order.stop_cid else None
         if carried is not None:
             self._say(carried.order.cid, Says.CANCELED, now, reason=UNFILLED)
 
-    def _execute(self, r: Resting, qty: int, price: int, now: Nanos, at: Nanos) -> None:
+    def _execute(self, r: Working, qty: int, price: int, now: Nanos, at: Nanos) -> None:
         o = r.order
         r.filled += qty
         fee = qty * self._fee
@@ -180,20 +222,29 @@ class Venue:
         self._executions += 1
         self._say(
             o.cid, Says.FILL if done else Says.PARTIAL_FILL, now, exec_id=f"x{self._executions}", at=at,
-            price=Micros(price), qty=Shares(qty), fee=Micros(fee),
+            price=Micros(price), qty=Shares(qty), fee=Micros(fee), filled=r.filled,
         )  # fmt: skip
 
     def _say(
-        self, cid: Cid, says: Says, now: Nanos, *, reason: str = "", exec_id: str = "", at: Nanos = Nanos(0),
-        price: Micros = Micros(0), qty: Shares = Shares(0), fee: Micros = Micros(0), slot: int = -1,
+        self, cid: Cid, says: Says, now: Nanos, *, filled: int = 0, reason: str = "", exec_id: str = "",
+        at: Nanos = Nanos(0), price: Micros = Micros(0), qty: Shares = Shares(0), fee: Micros = Micros(0),
+        slot: int = -1,
     ) -> None:  # fmt: skip
-        self._seq += 1
+        self.seq += 1
         update = Update(
-            seq=self._seq, ts=now, cid=cid, says=says, exec_id=exec_id, at=at, price=price, qty=qty, fee=fee,
-            reason=reason, slot=slot,
+            seq=self.seq, ts=now, cid=cid, says=says, exec_id=exec_id, at=at, price=price, qty=qty, fee=fee,
+            reason=reason, filled=Shares(filled), slot=slot,
         )  # fmt: skip
         self._out.append(update)
 
     def _take(self) -> list[Update]:
         out, self._out = self._out, []
         return out
+
+
+def _moves(o: Order, old: Order) -> bool:
+    return (o.slot, o.side, o.type) == (old.slot, old.side, old.type) and o.type is Type.STOP
+
+
+def _level(o: Order) -> Micros:
+    return o.stop if o.type is Type.STOP else Micros(0)

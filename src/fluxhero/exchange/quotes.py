@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from fluxhero.exchange.matching import Resting, Session, Snapshot, Venue
+from fluxhero.exchange.matching import Session, Snapshot, Venue, Working
+from fluxhero.kernel.money import CENT, FINE, USD
 from fluxhero.messages import (
     Event,
     Micros,
@@ -63,10 +64,20 @@ class QuoteVenue(Venue):
             if isinstance(e, Trade) and e.slot in self.shorts:
                 self.shorts[e.slot] = session.index, micros(e.price)
 
-    def _accept(self, o: Order, old: Resting | None, now: Nanos) -> None:
+    def _refusal(self, o: Order, old: Working | None) -> str:
+        return super()._refusal(o, old) or _off_tick(o) or self._wash(o)
+
+    def _wash(self, o: Order) -> str:
+        """We may not trade with ourselves."""
+        for r in self.resting.values():
+            if r.order.slot == o.slot and r.order.side is not o.side and _meet(r.order, o):
+                return f"potential wash trade: {r.order.cid} is open on the other side"
+        return ""
+
+    def _accept(self, o: Order, old: Working | None, now: Nanos) -> None:
         super()._accept(o, old, now)
         self._busy.add(o.slot)
-        if o.type is Type.MARKET:
+        if o.type is not Type.STOP:
             self._work(o.slot, now)
 
     def _take(self) -> list[Update]:
@@ -84,26 +95,52 @@ class QuoteVenue(Venue):
         self._work(t.slot, t.ts)
 
     def _work(self, slot: int, now: Nanos) -> None:
-        """Market orders, oldest first, against what the quote still shows."""
+        """What may trade, oldest first, against what the quote still shows."""
         session = self._session(now)
         self._expire(slot, session, now)
         q = self._quotes.get(slot)
         if q is None or not q.usable or session is None or session != self._session(q.ts):
             return
         taken = self._taken.setdefault(slot, [0, 0])
-        for r in [r for r in self.resting.values() if r.order.slot == slot and r.at_market]:
+        for r in [r for r in self.resting.values() if r.order.slot == slot]:
             buying = r.order.side is Side.BUY
             shown, price, used = (q.ask_size, q.ask, 0) if buying else (q.bid_size, q.bid, 1)
-            qty = min(r.order.qty - r.filled, shown - taken[used])
-            if qty > 0:
+            qty = min(r.left, shown - taken[used])
+            if qty > 0 and (r.at_market or _reached(r.order, price)):
                 taken[used] += qty
                 self._execute(r, qty, price, now, now)
                 if self.positions.get(slot, 0) < 0:
                     self.shorts.setdefault(slot, (session.index, price))  # until the next trade
 
     def _expire(self, slot: int, session: Session | None, now: Nanos) -> None:
-        """An entry is for its day: what the close finds of it is canceled; an exit works on at the next open."""
-        for r in [r for r in self.resting.values() if r.order.slot == slot and r.order.role is Role.ENTRY]:
-            day = self._session(r.order.ts)
-            if day is not None and day != session:
+        """Entries and limits are for their day: what the close finds of them is canceled; an exit at market works on
+        at the next open. What was sent while the market was closed is for the session after.
+        """
+        today = -1 if session is None else session.index
+        for r in [r for r in self.resting.values() if r.order.slot == slot and _for_its_day(r.order)]:
+            if r.day < 0:
+                day = self._session(r.order.ts)
+                r.day = today if day is None else day.index
+            if r.day not in (-1, today):
                 self._close(r, Says.CANCELED, now, "expired at the close")
+
+
+def _reached(o: Order, price: int) -> bool:
+    return o.type is Type.LIMIT and o.side * (o.limit - price) >= 0
+
+
+def _for_its_day(o: Order) -> bool:
+    return o.role is Role.ENTRY or o.type is Type.LIMIT
+
+
+def _meet(a: Order, b: Order) -> bool:
+    """Could these two, on opposite sides, trade with each other?"""
+    buy, sell = (a, b) if a.side is Side.BUY else (b, a)
+    return not (a.type is b.type is Type.LIMIT) or buy.limit >= sell.limit
+
+
+def _off_tick(o: Order) -> str:
+    """A limit off the tick is refused: 2 decimals from 1 USD up, 4 below."""
+    tick = CENT if o.limit >= USD else FINE
+    off = o.type is Type.LIMIT and o.limit % tick
+    return f"invalid limit_price {o.limit / 1e6:g}: its tick is {tick / 1e6:g}" if off else ""
