@@ -51,6 +51,7 @@ class Risk(Section, frozen=True, kw_only=True):
     soft_stop_atr: Annotated[Factor, key("ATR", "stop distance past the soft drawdown")] = 2.0
     stop_atr: Annotated[Factor, key("ATR", "stop distance")] = 2.5
     stop_step: Annotated[Ratio, key("ATR", "the least that a stop is moved by")] = 0.25
+    entry_reach: Annotated[Ratio, key("ATR", "how far past its close a decision may be chased")] = 0.25
     correlated: Annotated[Ratio, key("correlation", "beyond it with a position held, a new one is smaller")] = 0.7
     correlated_size: Annotated[Share, key("factor", "on the size of such a one")] = 0.5
     crowded: Annotated[Ratio, key("correlation", "all positions beyond it on average are a crowd")] = 0.8

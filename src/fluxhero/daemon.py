@@ -72,13 +72,13 @@ async def _life(d: Daemon, safe: str) -> None:
             await feed(source, to_candles, to_risk)
             await flush()
 
-        host, clock, tape, broker = ports.host, world.clock, mind.tape, world.broker
+        host, clock, tape, last, broker = ports.host, world.clock, mind.tape, mind.last, world.broker
         after_orders = to_risk, to_strategy, to_recorder
         told = Controller(d.outset.directory, d.outset.symbols, house.answers, wire, host, d.leaving, house.counted)
         children = [
             Child("recorder", recorder, at_recorder, ports, backlog, lambda: source.position, house.witness),
-            Child("orders", orders, at_orders, to_orders, *after_orders, mind.desk, broker, clock, mind.wakes),
-            Child("risk", risk, at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, tape, mind.last),
+            Child("orders", orders, at_orders, to_orders, *after_orders, mind.desk, broker, clock, last, mind.sent),
+            Child("risk", risk, at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, tape, last),
         ]
         if not safe:
             boxes |= {"strategy": at_strategy, "candles": at_candles}

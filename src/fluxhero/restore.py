@@ -13,12 +13,13 @@ from fluxhero.core.book import Book
 from fluxhero.core.calendar import CalendarEnd, nyse
 from fluxhero.core.candles import KEEP, Candles
 from fluxhero.core.orders import Desk
+from fluxhero.core.rate import Rate
 from fluxhero.core.risk import Risk, account
 from fluxhero.kernel import codes
 from fluxhero.messages import MINUTE, Cid, Micros, Nanos, Sealed, State
 from fluxhero.outset import Outset
 from fluxhero.ports import Ports
-from fluxhero.store.recount import unwarmed
+from fluxhero.store.recount import adopted, unwarmed
 from fluxhero.store.sqlite import Restored
 
 ACCOUNT = "papr"
@@ -30,7 +31,7 @@ class Minds:
 
     tape: int
     last: Nanos  # the journal's newest time
-    wakes: Nanos  # when the market is next open, seen from the end of the former life
+    sent: Rate  # the last day's entry orders
     candles: Candles
     strategy: Strategy
     risk: Risk
@@ -55,12 +56,12 @@ def begun(o: Outset, ports: Ports, safe: str = "") -> Minds:
     for seal in left.seals:
         sealed = _sealed(seal, len(o.symbols))
         candles.sealed(sealed)
-    wakes = _opens(left.last) if left.last else Nanos(0)
     strategy, desk = _strategy(o, left, ports), _desk(o, left)
+    watch.on_book(desk.booked())  # a command may be the first thing that it hears
     return Minds(
         tape=left.tape,
         last=max(left.last, o.begins),
-        wakes=wakes,
+        sent=Rate(left.entries),
         candles=candles,
         strategy=strategy,
         risk=watch,
@@ -110,7 +111,7 @@ def _watch(o: Outset, left: Restored, ports: Ports, safe: str) -> Risk:
         seen = left.states["account"].count
     watch = Risk(
         cash, o.params, len(o.symbols), o.model, nyse(), o.auto_release, left.paused, left.answered, bool(safe),
-        rounds=seen, unshortable=o.unshortable, fresh=o.fresh, quiet=o.quiet,
+        rounds=seen, unshortable=o.unshortable, fresh=o.fresh, quiet=o.quiet, entries=left.entries,
     )  # fmt: skip
     if "tapes" in left.states:  # they reach further back than the seals, where nights are long or trades are rare
         watch.tapes[:] = np.frombuffer(left.states["tapes"].blob, watch.tapes.dtype)
@@ -134,6 +135,11 @@ def _strategy(o: Outset, left: Restored, ports: Ports) -> Strategy:
     mind = Strategy(rows, o.params, o.think, seen)
     for traded in ports.store.fills_after(seen):
         mind.traded(traded)
+    for slot in range(len(o.symbols)):  # what was adopted since is no fill
+        position, aim = left.positions.get(slot), left.aims.get(slot)
+        held, worth = (position.qty, position.paid + position.received) if position else (0, 0)
+        mode, stop = (aim.mode, aim.aim) if aim else (0, 0)
+        adopted(mind.rows, slot, held, Micros(worth // abs(held) if held else 0), mode, Micros(stop))
     return mind
 
 
@@ -142,7 +148,7 @@ def _desk(o: Outset, left: Restored) -> Desk:
     prefix = f"fh-{left.opened.account}-{left.opened.epoch}"
     book = Book(left.cash)
     book.positions = left.positions
-    desk = Desk(book, o.model, lambda intent, attempt: Cid(f"{prefix}-{intent}-{attempt}"), _opens)
+    desk = Desk(book, o.model, lambda intent, attempt: Cid(f"{prefix}-{intent}-{attempt}"), _opens, left.drifts)
     desk.seq, desk.intents = left.updates, left.intents
     desk.adopt(left.lives, left.aims)
     return desk

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxhero.core import journal as j
-from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, Type, Verb
+from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, Type, Verb, Why
 
 T = Nanos(1_711_461_600_000_000_000)
 CID, STOP = Cid("fh-test-0-1-0"), Cid("fh-test-0-2-0")
@@ -48,7 +48,14 @@ ROWS: list[j.Row] = [
             stop=Micros(99_000_000), replaces=CID,
         ),
     ),
-    j.Canceling(ts=T, cid=CID),
+    j.Canceling(ts=T, cid=CID, why=Why.CHASE),
+    j.Chased(ts=T, slot=0, cid=CID, attempt=2, gate=15, value=10.0, limit=10.0, price=Micros(100_020_000)),
+    j.Entered(
+        ts=T, slot=0, cid=CID, wanted=Shares(100), qty=Shares(40), decided=Micros(100_000_000),
+        price=Micros(100_010_000), shortfall=Micros(400_000),
+    ),
+    j.Naked(ts=T, slot=0, since=Nanos(T - 10), held=-40, guarded=30, fled=True),
+    j.Guarded(ts=T, slot=0, since=Nanos(T - 10)),
     j.Aim(ts=T, slot=3, leaving=True, stop=Micros(1), mode=1, volume=5e4),
     j.Evidence(ts=T, cid=CID, seq=9, says=Says.REJECTED, state="rejected", reason="gapped through the stop"),
     j.Filled(
@@ -63,6 +70,12 @@ ROWS: list[j.Row] = [
     j.Charged(
         ts=T, seq=11, slot=0, qty=Shares(40), price=Micros(100_000_000), fee=Micros(47_619), cash=Micros(-(10**12))
     ),
+    j.Drift(
+        ts=T, key="position 0", kind="unexplained", what="position", slot=0, name="", ours=40, theirs="nothing",
+        ignored=True,
+    ),
+    j.Healed(ts=T, key="position 0"),
+    j.Adopted(ts=T, slot=0, qty=Shares(-40), price=Micros(100_000_000), cash=Micros(5), mode=2, stop=Micros(7)),
     j.Odd(ts=T, cid=CID, seq=12, says=Says.FILL, state="closed"),
     j.Tripped(ts=T, trip="day_loss", cause="day loss", equity=Micros(9), value=0.031, limit=0.03),
     j.Released(ts=T, trip="day_loss", by="script", reason="a new session"),

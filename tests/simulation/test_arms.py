@@ -356,17 +356,17 @@ def test_the_market_cannot_tell_that_a_commit_raised(
     assert ended(crashed) == ended(wholes[model].trace)
 
 
-# -- a market by hand: quotes of 100 a side, so that an entry of 199 takes two of them
+# -- a market by hand: quotes of 100 a side, so that of an entry of 199 only so much is filled
 
 
 def write_path(folder: Path, symbol: str, cents: Any, ts: Any = None) -> None:
-    """A quote every 5 s, and 10 ms later a trade at its bid: what is sent at a seal is under way when it comes."""
+    """A quote every 5 s, and 10 ms later a trade at its ask: what is sent at a seal is under way when it comes."""
     n = len(cents)
     ts = sessions(FIRST, FIRST)[0].open + np.arange(n) * STEP if ts is None else ts
     hundred = np.full(n, 100)
     quotes = {"ts": ts, "bid": cents / 100, "ask": (cents + 1) / 100, "bid_size": hundred, "ask_size": hundred}
     write(folder / f"{symbol}_quotes.parquet", quotes)
-    write(folder / f"{symbol}_trades.parquet", {"ts": ts + 10_000_000, "price": cents / 100, "size": hundred})
+    write(folder / f"{symbol}_trades.parquet", {"ts": ts + 10_000_000, "price": (cents + 1) / 100, "size": hundred})
 
 
 def minute(m: float) -> int:
@@ -378,7 +378,25 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Enters at minutes 75, 90 and 105, leaves 10 minutes later; no stop is touched."""
     folder = tmp_path_factory.mktemp("calm")
     for n, symbol in enumerate(MODELS["quote"]):
-        write_path(folder, symbol, 10_000 + np.cumsum(np.random.default_rng(n).integers(-1, 2, 112 * 12)))
+        write_path(folder, symbol, walk(n))
+    return folder
+
+
+def walk(seed: int) -> Any:
+    """By chance; around the beat it stands still, so that entries are taken."""
+    steps = np.random.default_rng(seed).integers(-1, 2, 112 * 12)
+    steps[(np.arange(steps.size) + 6) % 180 <= 12] = 0
+    return 10_000 + np.cumsum(steps)
+
+
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As calm, but from minute 90 on nobody takes the entry for 45 s."""
+    folder = tmp_path_factory.mktemp("waiting")
+    for n, symbol in enumerate(MODELS["quote"]):
+        cents = walk(n)
+        cents[90 * 12 : 90 * 12 + 9] += 50
+        write_path(folder, symbol, cents)
     return folder
 
 
@@ -387,7 +405,7 @@ def falling(calm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As calm, but AAA loses 3 % in minute 95, while it is held."""
     folder = tmp_path_factory.mktemp("falling")
     for n, symbol in enumerate(MODELS["quote"]):
-        cents = 10_000 + np.cumsum(np.random.default_rng(n).integers(-1, 2, 112 * 12))
+        cents = walk(n)
         cents[95 * 12 :] -= 300 * (symbol == "AAA")
         write_path(folder, symbol, cents)
     return folder
@@ -439,8 +457,8 @@ def test_in_safe_stops_rest_and_trigger(falling: Path, tmp_path: Path, monkeypat
     crashing(monkeypatch, "strategy", six(since("strategy", minute(92))))
     live(by_hand(falling, tmp_path / "s"))
     fills = query(tmp_path / "s", "SELECT slot, role, sum(qty) FROM fills WHERE ts > ? GROUP BY slot, role", minute(92))
-    assert fills == [(0, "stop", 199)]
-    assert query(tmp_path / "s", "SELECT slot, qty FROM positions") == [(1, 199)]
+    assert fills == [(0, "stop", 100)]
+    assert query(tmp_path / "s", "SELECT slot, qty FROM positions") == [(1, 100)]
     sound(tmp_path / "s")
 
 
@@ -452,7 +470,7 @@ def test_in_safe_an_exit_that_was_under_way_is_completed(
     live(by_hand(calm, tmp_path / "s"))
     assert query(tmp_path / "s", "SELECT slot, qty FROM positions") == []
     out = query(tmp_path / "s", "SELECT slot, state, filled FROM orders WHERE role = 'exit' ORDER BY slot")
-    assert out == [(0, "filled", 199), (1, "filled", 199)]
+    assert out == [(0, "filled", 100), (1, "filled", 100)]
 
 
 def test_in_safe_an_entry_that_was_under_way_is_canceled(
@@ -756,18 +774,18 @@ def test_systemd_hears_ready_once_and_a_status_for_each_life(
 # -- leaving
 
 
-def test_entries_under_way_are_canceled_when_we_go_and_stops_stay(calm: Path, tmp_path: Path) -> None:
+def test_entries_under_way_are_canceled_when_we_go_and_stops_stay(waiting: Path, tmp_path: Path) -> None:
     async def play(d: Living) -> None:
         await d.until(minute(90) + LATENCY)
         d.leaving.set()
 
-    live(by_hand(calm, tmp_path / "s", speed=60.0), play, parting=True)
+    live(by_hand(waiting, tmp_path / "s", speed=60.0), play, parting=True)
     sql = "SELECT slot, state, filled, canceling IS NOT NULL FROM orders WHERE ts = ? AND role = 'entry'"
     under_way = query(tmp_path / "s", sql, minute(90))
-    assert under_way == [(0, "partial", 100, 1), (1, "partial", 100, 1)]
-    live(by_hand(calm, tmp_path / "s"))
+    assert under_way == [(0, "live", 0, 1), (1, "live", 0, 1)]
+    live(by_hand(waiting, tmp_path / "s"))
     after = query(tmp_path / "s", "SELECT slot, state, filled FROM orders WHERE ts = ? AND role = 'entry'", minute(90))
-    assert after == [(0, "canceled", 100), (1, "canceled", 100)]
+    assert after == [(0, "canceled", 0), (1, "canceled", 0)]
     sound(tmp_path / "s")
 
 
@@ -777,7 +795,7 @@ def test_stops_stay_when_we_go(calm: Path, tmp_path: Path) -> None:
         d.leaving.set()
 
     live(by_hand(calm, tmp_path / "s"), play, parting=True)
-    assert query(tmp_path / "s", "SELECT slot, qty FROM positions") == [(0, 199), (1, 199)]
+    assert query(tmp_path / "s", "SELECT slot, qty FROM positions") == [(0, 100), (1, 100)]
     sound(tmp_path / "s")
 
 
@@ -810,7 +828,7 @@ def test_what_hangs_before_it_has_begun_keeps_nobody_from_going(
 
 
 def test_a_crash_while_we_go_keeps_nobody_from_going(
-    calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    waiting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next life has the same wish, and the entry is canceled in it."""
     crashing(monkeypatch, "risk", once(lambda m: isinstance(getattr(m, "question", None), Leave)))
@@ -819,7 +837,7 @@ def test_a_crash_while_we_go_keeps_nobody_from_going(
         await d.until(minute(90) + LATENCY)
         d.leaving.set()
 
-    d = live(by_hand(calm, tmp_path / "s", speed=60.0), play, parting=True)
+    d = live(by_hand(waiting, tmp_path / "s", speed=60.0), play, parting=True)
     assert d.house.vitals.crashes == {"risk": 1}
     orders = query(tmp_path / "s", "SELECT canceling IS NOT NULL FROM orders WHERE ts = ?", minute(90))
     assert orders == [(1,), (1,)]
@@ -836,7 +854,7 @@ def test_a_flatten_that_comes_before_the_market_does_is_dated_by_the_journal(cal
         d.leaving.set()
 
     live(by_hand(calm, tmp_path / "s"), stops)
-    assert query(tmp_path / "s", "SELECT slot, qty FROM positions") == [(0, 199), (1, 199)]
+    assert query(tmp_path / "s", "SELECT slot, qty FROM positions") == [(0, 100), (1, 100)]
     told: list[Any] = []
 
     async def flattens(d: Living) -> None:
@@ -912,14 +930,14 @@ def test_a_paused_symbol_is_left_and_not_entered_until_it_is_resumed(calm: Path,
     assert journal.read(journal.Judged, judged).gate == codes.PAUSED
 
 
-def test_a_pause_cancels_an_entry_under_way_and_what_it_has_bought_is_protected(calm: Path, tmp_path: Path) -> None:
+def test_a_pause_cancels_an_entry_under_way_and_no_other(waiting: Path, tmp_path: Path) -> None:
     async def play(d: Living) -> None:
         await d.until(minute(90) + LATENCY)
         await d.ask("pause", symbol="BBB")
 
-    live(by_hand(calm, tmp_path / "s", speed=60.0), play)
+    live(by_hand(waiting, tmp_path / "s", speed=60.0), play)
     orders = query(tmp_path / "s", "SELECT slot, state, filled FROM orders WHERE role = 'entry' AND ts = ?", minute(90))
-    assert orders == [(0, "filled", 199), (1, "canceled", 100)]
+    assert orders == [(0, "canceled", 100), (1, "canceled", 0)]
     sound(tmp_path / "s")
 
 
@@ -952,7 +970,7 @@ def test_what_is_commanded_after_hours_is_not_lost_over_a_death_and_a_night(cmd:
     spans = [(first.open, 112 * 12), (first.close, 24), (second.open, 20 * 12)]
     ts = np.concatenate([opened + np.arange(n) * STEP for opened, n in spans])
     for n, symbol in enumerate(MODELS["quote"]):
-        cents = 10_000 + np.cumsum(np.random.default_rng(n).integers(-1, 2, 112 * 12))
+        cents = walk(n)
         write_path(tmp_path, symbol, np.concatenate([cents, np.full(len(ts) - len(cents), cents[-1])]), ts)
 
     async def play(d: Living) -> None:
@@ -962,7 +980,7 @@ def test_what_is_commanded_after_hours_is_not_lost_over_a_death_and_a_night(cmd:
 
     with pytest.raises((BaseExceptionGroup, Killed)):
         live(by_hand(tmp_path, tmp_path / "s"), play)
-    assert query(tmp_path / "s", "SELECT slot, qty FROM positions") == [(0, 199), (1, 199)]
+    assert query(tmp_path / "s", "SELECT slot, qty FROM positions") == [(0, 100), (1, 100)]
     sound(tmp_path / "s")
     live(by_hand(tmp_path, tmp_path / "s"))
     after = "SELECT DISTINCT role, (ts - ?) / 60000000000 FROM orders WHERE ts > ? AND role != 'stop' ORDER BY ts, role"
@@ -1003,7 +1021,7 @@ def test_a_command_asked_again_after_any_death_is_obeyed_once(before: bool, calm
         assert query(state, "SELECT slot FROM pauses") == [(0,)]
         sql = "SELECT (ts - ?) / 60000000000, filled FROM orders WHERE role = 'exit' AND slot = 0"
         exits = query(state, sql, minute(0))
-        assert exits == [(85, 199), (93, 199)], n
+        assert exits == [(85, 100), (93, 100)], n
         sound(state)
     assert len(answers) > 7
     assert [a for a in answers if a != answers[0]] == []

@@ -48,8 +48,8 @@ def test_the_schedule_does_not_show_in_the_journal(traces: dict[int, tuple[Trace
 
 def test_the_scenario_trades(traces: dict[int, tuple[Trace, Trace]]) -> None:
     trace = traces[0][0]
-    assert len(trace.orders) > 50
-    assert len(trace.fills) > 20
+    assert len(trace.orders) > 40
+    assert len(trace.fills) > 10
     assert {order[2] for order in trace.orders} == {"entry", "exit", "stop"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fluxhero.core.risk import Risk, Ruling
-from fluxhero.messages import Booked, Command, Leave, Nanos, Note, Quote, Sealed, Signals
+from fluxhero.messages import Booked, Chasing, Command, Leave, Nanos, Note, Quote, Sealed, Signals
 from fluxhero.ports import Clock
 from fluxhero.runtime.channels import Ask, Inbox, Outbox
 
@@ -34,6 +34,8 @@ async def risk(
                 marked = watch.on_quote(m, judge=m.index >= resume)
                 if marked is not None:
                     await rule(marked)
+            case Chasing():
+                await rule(watch.on_chasing(m))
             case Booked():
                 watch.on_book(m)
             case Sealed():

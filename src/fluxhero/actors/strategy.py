@@ -12,6 +12,7 @@ from fluxhero.core.bars import written
 from fluxhero.core.readings import checks, known, reading
 from fluxhero.kernel import codes
 from fluxhero.kernel.think import took
+from fluxhero.kernel.trade import cap_at
 from fluxhero.messages import (
     Array,
     Micros,
@@ -42,7 +43,7 @@ class Strategy:
 
     def traded(self, t: Traded) -> None:
         took(self.rows, t.slot, t.qty, t.price, t.mode, t.stop, t.wide)
-        self.fills += 1
+        self.fills += t.counted
 
     def watched(self, w: Watched) -> tuple[Signals, list[journal.Row]]:
         sealed = w.sealed
@@ -86,9 +87,14 @@ class Strategy:
     def _signal(self, d: journal.Decided, sealed: Sealed) -> Signal:
         return Signal(
             slot=d.slot, entry=d.action == codes.ENTER, side=d.side, mode=d.mode, wide=d.wide,
-            price=micros(float(sealed.bars["close"][d.slot])),
+            price=micros(float(sealed.bars["close"][d.slot])), cap=self._cap(d, sealed),
             stop=d.stop, risk=d.risk, scale=d.scale, volume=d.reading["volume_mean"] or 0.0,
         )  # fmt: skip
+
+    def _cap(self, d: journal.Decided, sealed: Sealed) -> Micros:
+        atr = float(self.rows["reading"]["atr"][d.slot])
+        reach = float(self._params["rules"]["entry_reach"][0])
+        return Micros(cap_at(float(sealed.bars["close"][d.slot]), atr, int(d.side), reach))
 
 
 async def strategy(

@@ -62,6 +62,18 @@ class Book:
             result=Micros(p.received - p.paid - p.fees),
         )
 
+    def adopt(self, slot: int, qty: int, price: Micros, cash: Micros, ts: Nanos) -> None:
+        """The venue's word instead of ours; `price`: what the shares are taken to have cost. Slot -1: cash alone."""
+        self.cash = int(cash)
+        if slot < 0:
+            return
+        self.positions.pop(slot, None)
+        if qty:
+            bought, sold = (qty, 0) if qty > 0 else (0, -qty)
+            self.positions[slot] = Position(
+                qty=qty, opened=ts, bought=bought, paid=bought * price, received=sold * price
+            )
+
     def charge(self, slot: int, fee: Micros) -> None:
         """What a position costs while it is held."""
         self.cash -= fee

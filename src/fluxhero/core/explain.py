@@ -38,6 +38,10 @@ GATES = {
     codes.SHORTS: "it may not be sold short",
     codes.SLOTS: "{value:.0f} positions were held or sought, {limit:.0f} is the most",
     codes.CROWDED: "what is held and this would move as one: mean correlation {value:.2f}, {limit:.2f} is the most",
+    codes.RATE: "{value:.0f} entry orders had been sent, {limit:.0f} is the most of their minute or day",
+    codes.FROZEN: "what the broker says of the symbol does not agree with what we know",
+    codes.CHASES: "it was sent anew {value:.0f} times, {limit:.0f} is the most",
+    codes.UNWANTED: "it was no longer wanted",
     codes.SIZE: "the size came to less than one share: {by_risk} by risk, {by_cap} by the position cap,"
     " {by_room} by the room left",
 }
@@ -70,25 +74,13 @@ OUTCOMES = {
     codes.HOLD: "hold", codes.WARMUP: "warmup", codes.FLAT: "flat", codes.ENTER: "enter", codes.EXIT: "exit",
     codes.REFUSED: "refused", codes.SUSPECT: "suspect",
 }  # fmt: skip
-GATE_NAMES = {codes.OPEN: "open"} | {
+GATE_NAMES = {
     getattr(codes, name.upper()): name
     for name in (
-        "hours",
-        "gap",
-        "rung",
-        "busy",
-        "fresh",
-        "stop",
-        "slots",
-        "size",
-        "paused",
-        "volume",
-        "breakout",
-        "spread",
-        "shorts",
-        "crowded",
+        "open", "hours", "gap", "rung", "busy", "fresh", "stop", "slots", "size", "paused", "volume", "breakout",
+        "spread", "shorts", "crowded", "rate", "frozen", "chases", "unwanted",
     )
-}
+}  # fmt: skip
 
 
 def when(ts: Nanos) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from fluxhero.kernel import codes
-from fluxhero.messages import NO_QUOTE, Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, Verb
+from fluxhero.messages import NO_QUOTE, Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, Verb, Why
 
 DIGEST = 16  # bytes
 GENESIS = bytes(DIGEST)
@@ -128,6 +128,8 @@ class Judged(Row, frozen=True, kw_only=True):
     correlation: float | None = None  # the highest known one with what is held or sought, signed by both sides,
     peer: int | None = None  # and whose it is
     company: float = 1.0  # the share that it leaves of the size
+    price: Micros = Micros(0)  # the limit that the order begins with; 0: at the market
+    cap: Micros = Micros(0)  # and the worst that it may come to
 
 
 class Factors(Row, frozen=True, kw_only=True):
@@ -154,6 +156,48 @@ class Intent(Row, frozen=True, kw_only=True):
 
 class Canceling(Row, frozen=True, kw_only=True):
     cid: Cid
+    why: Why
+
+
+class Chased(Row, frozen=True, kw_only=True):
+    """An entry that found nobody: sent anew at a price, or given up, and by which gate."""
+
+    slot: int
+    cid: Cid  # of the attempt that ended
+    attempt: int  # which it was, from 0
+    gate: int
+    value: float
+    limit: float
+    price: Micros
+
+
+class Entered(Row, frozen=True, kw_only=True):
+    """What an entry came to once all its attempts are over; `shortfall`: what it cost against its decision's close."""
+
+    slot: int
+    cid: Cid
+    wanted: Shares
+    qty: Shares
+    decided: Micros
+    price: Micros  # the mean
+    shortfall: Micros
+
+
+class Naked(Row, frozen=True, kw_only=True):
+    """A position lacks its stop, or a part of it does, for too long; `fled`: so long that it is left."""
+
+    slot: int
+    since: Nanos
+    held: int
+    guarded: int
+    fled: bool
+
+
+class Guarded(Row, frozen=True, kw_only=True):
+    """A position has its whole stop again, or is no more."""
+
+    slot: int
+    since: Nanos  # when it lacked one
 
 
 class Aim(Row, frozen=True, kw_only=True):
@@ -224,6 +268,36 @@ class Closed(Row, frozen=True, kw_only=True):
     result: Micros
 
 
+class Drift(Row, frozen=True, kw_only=True):
+    """What no order explains: the venue has something else than we. Nothing is corrected; the symbol rests."""
+
+    key: str
+    kind: str
+    what: str
+    slot: int
+    name: str
+    ours: int | str
+    theirs: int | str
+    ignored: bool  # by the operator, as long as it stays what it is
+
+
+class Healed(Row, frozen=True, kw_only=True):
+    """They agree again."""
+
+    key: str
+
+
+class Adopted(Row, frozen=True, kw_only=True):
+    """The operator takes the venue's word: a position at a mark, and the cash; slot -1: the cash alone."""
+
+    slot: int
+    qty: Shares
+    price: Micros
+    cash: Micros
+    mode: int  # that the position belongs to from now on
+    stop: Micros
+
+
 class Odd(Row, frozen=True, kw_only=True):
     """Evidence that the state table has no entry for: recorded, and nothing changed."""
 
@@ -260,7 +334,8 @@ class Commanded(Row, frozen=True, kw_only=True):
 
 Any = (
     Opened | Settings | Seal | Decided | Judged | Factors | Intent | Canceling | Aim | Evidence | Filled | Closed
-    | Odd | Tripped | Released | Past | Commanded | Blind | Charged | Weights
+    | Chased | Entered | Naked | Guarded | Drift | Healed | Adopted | Odd | Tripped | Released | Past | Commanded
+    | Blind | Charged | Weights
 )  # fmt: skip
 
 R = TypeVar("R", bound=Row)

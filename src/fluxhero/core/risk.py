@@ -11,16 +11,21 @@ from fluxhero.core import journal
 from fluxhero.core.calendar import Calendar, Session
 from fluxhero.core.ladder import ANSWERS, BITS, RUNGS, Rung, Trip
 from fluxhero.core.marks import FRESH, QUIET, Marks
+from fluxhero.core.rate import Rate
 from fluxhero.kernel import codes
 from fluxhero.kernel.correlation import pushed
 from fluxhero.kernel.risk import admitted, closed, marked, rolled, watched
 from fluxhero.kernel.state import ACCOUNT, TAPE
+from fluxhero.kernel.trade import near
 from fluxhero.messages import (
     Array,
     Booked,
+    Chase,
+    Chasing,
     Command,
     Entry,
     Granted,
+    Lot,
     Micros,
     Model,
     Nanos,
@@ -29,12 +34,15 @@ from fluxhero.messages import (
     Round,
     Sealed,
     Shares,
+    Side,
     Signal,
     Signals,
     State,
     Verb,
     Watched,
 )
+
+MARKET = Micros(0)  # no limit
 
 
 class Ruling(msgspec.Struct):
@@ -64,9 +72,10 @@ class Risk:
         self, account: Array, params: Array, symbols: int, model: Model, calendar: Calendar, auto_release: bool,
         paused: Iterable[int] = (), answered: Iterable[journal.Commanded] = (), safe: bool = False, *, rounds: int = 0,
         unshortable: frozenset[int] = frozenset(), fresh: Nanos = FRESH, quiet: Nanos = QUIET,
+        entries: Iterable[Nanos] = (),
     ) -> None:  # fmt: skip
         """`paused`: slots; `answered`: commands with an id, oldest first; `safe`: nobody thinks; `rounds`: how many the
-        account has seen; `unshortable`: slots never sold short.
+        account has seen; `unshortable`: slots never sold short; `entries`: when the last day's were sent.
         """
         self.account, self._rules, self._calendar = account, params["rules"], calendar
         self.tapes = np.zeros(symbols, TAPE)
@@ -77,7 +86,7 @@ class Risk:
         self._quoted = model is Model.QUOTE
         self._auto, self._unshortable = auto_release, unshortable
         self._sides = np.zeros(symbols, np.int64)  # of what is held or sought
-        self._rounds = rounds
+        self._rounds, self._rate = rounds, Rate(entries)
         self._granted = 0
         self._tripped = False  # since the last grant
         self._pending: dict[int, Entry] = {}  # granted, and not yet in the book
@@ -154,6 +163,19 @@ class Risk:
         self._pending.update({e.slot: e for e in entries})
         return granted, ruling
 
+    def on_chasing(self, c: Chasing) -> Ruling:
+        """May an entry that found nobody be sent anew, and at what price?"""
+        gate, value, limit = self._shut(c.slot, c.ts)
+        if gate == codes.OPEN and not self._trading(c.ts):
+            gate = codes.HOURS
+        price = Micros(0)
+        if gate == codes.OPEN:
+            price = self._price(c.slot, c.side, c.cap, c.ts)
+            self._rate.count(c.ts)
+        self._granted += 1
+        chase = Chase(cid=c.cid, slot=c.slot, gate=gate, value=value, limit=limit, price=price)
+        return Ruling([], Granted(ts=c.ts, chases=(chase,)))
+
     def on_quote(self, q: Quote, judge: bool = True) -> Ruling | None:
         """The first of a session begins its day; of something held, it is a mark."""
         self.marks.quote(q)
@@ -187,6 +209,8 @@ class Risk:
             Verb.PAUSE: lambda: self._pause(c.slots, ts),
             Verb.RESUME: lambda: self._resume(c.slots),
             Verb.FLATTEN: lambda: self._flatten(c.slots, ts),
+            Verb.ADOPT: lambda: self._settle(c, ts),
+            Verb.IGNORE: lambda: self._settle(c, ts),
         }
         outcome, ruling = verbs[c.verb]()
         if not outcome.ok:
@@ -240,6 +264,22 @@ class Risk:
         exits = tuple(slot for slot in slots if slot in self._busy())
         text = f"flattening {len(exits)} of {len(slots)} symbols; no new entries before resume"
         return Outcome(ok=True, text=text), Ruling([], Granted(ts=ts, exits=exits, cancels=slots, durable=True))
+
+    def _settle(self, c: Command, ts: Nanos) -> tuple[Outcome, Ruling]:
+        """Of what the venue has and we have not, or the other way round, the operator decides."""
+        slots = [slot for slot in c.slots if self._frozen(slot)]
+        if not slots:
+            return Outcome(ok=False, text="nothing differs there that no order explains; nothing done"), Ruling([])
+        self._granted += 1
+        if c.verb is Verb.IGNORE:
+            granted, text = Granted(ts=ts, ignores=tuple(slots), durable=True), "ignored while it stays what it is"
+        else:
+            marks = tuple(Lot(slot=slot, qty=Shares(0), price=self.marks.mid(slot, ts)) for slot in slots)
+            granted, text = Granted(ts=ts, adopts=marks, durable=True), "the broker's word is taken"
+        return Outcome(ok=True, text=f"{text}: {len(slots)} of {len(c.slots)} symbols"), Ruling([], granted)
+
+    def _frozen(self, slot: int) -> bool:
+        return bool(self.book.frozen) and (slot in self.book.frozen or -1 in self.book.frozen)
 
     def _busy(self) -> set[int]:
         """Symbols held, or about to be."""
@@ -318,10 +358,15 @@ class Risk:
         rows.append(row)
         if not row.qty:
             return []
+        self._rate.count(ts)
         entry = Entry(
-            slot=s.slot, side=s.side, qty=row.qty, mode=s.mode, price=s.price, stop=s.stop, wide=s.wide, volume=s.volume
-        )
+            slot=s.slot, side=s.side, qty=row.qty, mode=s.mode, price=s.price, limit=row.price, cap=row.cap,
+            stop=s.stop, wide=s.wide, volume=s.volume,
+        )  # fmt: skip
         return [entry]
+
+    def _price(self, slot: int, side: Side, cap: Micros, ts: Nanos) -> Micros:
+        return Micros(near(self.marks.mid(slot, ts), cap, int(side)))
 
     def _judged(self, s: Signal, ts: Nanos) -> journal.Judged:
         """An entry refused, or what the caps leave of it."""
@@ -332,24 +377,32 @@ class Risk:
             self.account, self.tapes, self._sides, self._rules, s.slot, int(s.side), s.mode, s.price, s.stop, s.risk,
             s.scale, s.slot in self._unshortable,
         )  # fmt: skip
+        price, cap = (self._price(s.slot, s.side, s.cap, ts), s.cap) if self._quoted and a.qty else (MARKET, MARKET)
         return journal.Judged(
             ts=ts, slot=s.slot, entry=True, gate=a.gate, value=a.value, limit=a.limit, qty=Shares(a.qty),
             by_risk=a.by_risk, by_cap=a.by_cap, by_room=a.by_room, factor=a.share, weight=a.weight, company=a.company,
             correlation=None if a.peer < 0 else a.correlation, peer=None if a.peer < 0 else a.peer,
+            price=price, cap=cap,
         )  # fmt: skip
 
     def _refusal(self, s: Signal, ts: Nanos) -> tuple[int, float, float]:
+        busy = s.slot in self._pending or any(lot.slot == s.slot for lot in (*self.book.held, *self.book.entering))
+        shut = self._shut(s.slot, ts)
+        return (codes.BUSY, 1.0, 0.0) if busy and shut[0] not in (codes.RUNG, codes.PAUSED) else shut
+
+    def _shut(self, slot: int, ts: Nanos) -> tuple[int, float, float]:
+        """What keeps every entry order of a symbol back now, a first or another attempt: gate, value, limit."""
         if self.rung is not Rung.NORMAL:
             return codes.RUNG, float(self.rung), 0.0
-        if s.slot in self.paused:
+        if slot in self.paused:
             return codes.PAUSED, 1.0, 0.0
-        if s.slot in self._pending or any(lot.slot == s.slot for lot in (*self.book.held, *self.book.entering)):
-            return codes.BUSY, 1.0, 0.0
-        if self._quoted:
-            age, limit = self.marks.age(s.slot, ts)
-            if age > limit:
-                return codes.FRESH, age, limit
-        return codes.OPEN, 0.0, 0.0
+        if self._frozen(slot):
+            return codes.FROZEN, 1.0, 0.0
+        over = self._rate.over(ts)
+        if over:
+            return codes.RATE, *over
+        age, limit = self.marks.age(slot, ts) if self._quoted else (0.0, 0.0)
+        return (codes.FRESH, age, limit) if age > limit else (codes.OPEN, 0.0, 0.0)
 
     # -- trips
 

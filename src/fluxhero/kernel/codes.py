@@ -13,8 +13,11 @@ LOW, NORMAL, HIGH = -1, 0, 1  # volatility
 
 FULL = 1  # messages.Quality.FULL: only such bars step and decide
 
-# Gates: what may refuse an entry.
-OPEN, HOURS, GAP, RUNG, BUSY, FRESH, STOP, SLOTS, SIZE, PAUSED, VOLUME, BREAKOUT, SPREAD, SHORTS, CROWDED = range(15)
+# Gates: what may refuse an entry, or another attempt of one.
+(
+    OPEN, HOURS, GAP, RUNG, BUSY, FRESH, STOP, SLOTS, SIZE, PAUSED, VOLUME, BREAKOUT, SPREAD, SHORTS, CROWDED, RATE,
+    FROZEN, CHASES, UNWANTED,
+) = range(19)  # fmt: skip
 
 # Conditions that a decision may have looked at, each with a value and a limit.
 (

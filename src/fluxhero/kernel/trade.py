@@ -22,6 +22,19 @@ def stop_at(price: float, side: int) -> int:
     return tick_down(micros(max(price, 0.0))) if side == LONG else tick_up(micros(price))
 
 
+@step
+def cap_at(close: float, atr: float, side: int, reach: float) -> int:
+    """The worst price that an entry may be sent at, `reach` ATR past the close: micro-dollars, on the tick within."""
+    reach = reach * atr if atr == atr else 0.0
+    return tick_down(micros(close + reach)) if side == LONG else tick_up(micros(max(close - reach, 0.0)))
+
+
+@step
+def near(mid: int, cap: int, side: int) -> int:
+    """An entry's limit, micro-dollars: the mid on the far side's tick, within the cap."""
+    return min(tick_up(mid), cap) if side == LONG else max(tick_down(mid), cap)
+
+
 @rare
 def enter(
     row: Rec, bar: Rec, rules: Rec, side: int, mode: int, distance: float, risk: float, scale: float,

@@ -15,7 +15,7 @@ import numpy as np
 
 from fluxhero.core import bars, journal
 from fluxhero.core.explain import reasons, sentence
-from fluxhero.core.orders import traded
+from fluxhero.core.lives import traded
 from fluxhero.core.readings import checks, reading
 from fluxhero.kernel.plug import Strategy, find
 from fluxhero.kernel.state import row
@@ -25,7 +25,7 @@ from fluxhero.section import ConfigError
 from fluxhero.store.sqlite import StoreError, blind, fills_after
 from fluxhero.store.view import Answer, View
 
-KINDS = ("opened", "settings", "past", "blind", "factors", "intent", "filled", "seal")
+KINDS = ("opened", "settings", "past", "blind", "factors", "intent", "filled", "adopted", "seal")
 
 
 class Recount:
@@ -45,7 +45,7 @@ class Recount:
         self._take: dict[type, Callable[[Any], None]] = {
             journal.Settings: self._settings, journal.Past: self._past, journal.Blind: self._blind,
             journal.Factors: self._factors, journal.Intent: self._intent, journal.Filled: self._filled,
-            journal.Seal: self._seal,
+            journal.Adopted: self._adopted, journal.Seal: self._seal,
         }  # fmt: skip
 
     def add(self, line: journal.Row) -> None:
@@ -100,6 +100,17 @@ class Recount:
         self.fills += 1
         if line.state == "filled":
             del self._open[line.cid]
+
+    def _adopted(self, line: journal.Adopted) -> None:
+        if line.slot >= 0:
+            adopted(self.rows, line.slot, line.qty, line.price, line.mode, line.stop)
+
+
+def adopted(rows: Array, slot: int, qty: int, price: Micros, mode: int, stop: Micros) -> None:
+    """The operator's word for a position into the row of its symbol."""
+    delta = qty - int(rows["trade"]["qty"][slot])
+    if delta:
+        took(rows, slot, delta, price, mode, stop, 1.0)
 
 
 def take(rows: Array, t: Traded) -> None:

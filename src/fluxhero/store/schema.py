@@ -53,7 +53,17 @@ CREATE TABLE charges (n INTEGER PRIMARY KEY, ts INTEGER NOT NULL, slot INTEGER N
   price INTEGER NOT NULL, fee INTEGER NOT NULL) STRICT;
 """
 
-SCRIPTS = (FIRST, SECOND, THIRD)  # the n-th brings a file to version n
+FOURTH = """
+ALTER TABLE orders ADD COLUMN why TEXT NOT NULL DEFAULT ''; -- of its last cancel
+ALTER TABLE orders ADD COLUMN chased INTEGER NOT NULL DEFAULT 0; -- has another attempt been decided on?
+DROP INDEX orders_open;
+CREATE INDEX orders_open ON orders (n)
+  WHERE state IN ('sent', 'unknown', 'live', 'partial') OR canceling IS NOT NULL;
+CREATE TABLE drifts (key TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE INDEX orders_chase ON orders (n) WHERE why = 'chase' AND state = 'canceled' AND filled = 0 AND chased = 0;
+"""
+
+SCRIPTS = (FIRST, SECOND, THIRD, FOURTH)  # the n-th brings a file to version n
 
 Statement = tuple[str, tuple[Any, ...]]
 
@@ -87,7 +97,8 @@ def project(seq: int, row: j.Row) -> Iterator[Statement]:
         case j.Commanded():
             sql = "INSERT OR REPLACE INTO commands VALUES (?, ?, ?, ?, ?, ?)"
             yield sql, (seq, row.ts, row.verb, row.reason, row.id, row.text)
-            yield from (_paused(slot, row) for slot in row.slots)
+            if row.verb in (Verb.PAUSE, Verb.RESUME, Verb.FLATTEN):
+                yield from (_paused(slot, row) for slot in row.slots)
         case j.Closed():
             sql = "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             money = (row.entry, row.exit, row.fees, row.result)
@@ -114,7 +125,10 @@ def _orders(seq: int, row: j.Row) -> Iterator[Statement]:
                 (seq, o.cid, o.ts, o.slot, o.role, int(o.side), o.type, o.qty, o.stop, o.ts, j.encode(row)),
             )
         case j.Canceling():
-            yield "UPDATE orders SET canceling = ?, asked = ? WHERE cid = ?", (row.ts, seq, row.cid)
+            sql = "UPDATE orders SET canceling = ?, asked = ?, why = ? WHERE cid = ?"
+            yield sql, (row.ts, seq, row.why.value, row.cid)
+        case j.Chased():
+            yield "UPDATE orders SET chased = 1 WHERE cid = ?", (row.cid,)
         case j.Aim():
             aim = (row.slot, row.leaving, row.stop, row.mode, row.volume)
             yield "INSERT OR REPLACE INTO aims VALUES (?, ?, ?, ?, ?)", aim
@@ -124,6 +138,12 @@ def _orders(seq: int, row: j.Row) -> Iterator[Statement]:
                 yield "UPDATE orders SET canceling = NULL WHERE cid = ?", (row.cid,)
             if row.says is not Says.CANCEL_REJECTED:
                 yield "UPDATE orders SET reason = ? WHERE cid = ?", (row.reason, row.cid)
+        case j.Drift():
+            yield "INSERT OR REPLACE INTO drifts VALUES (?, ?)", (row.key, j.encode(row))
+        case j.Healed():
+            yield "DELETE FROM drifts WHERE key = ?", (row.key,)
+        case j.Adopted():
+            yield from _adopted(row)
         case j.Filled():
             yield from _filled(seq, row)
         case j.Charged():
@@ -131,6 +151,17 @@ def _orders(seq: int, row: j.Row) -> Iterator[Statement]:
             yield "INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?)", charge
             yield "UPDATE positions SET fees = fees + ? WHERE slot = ?", (row.fee, row.slot)
             yield "UPDATE account SET cash = ?", (row.cash,)
+
+
+def _adopted(row: j.Adopted) -> Iterator[Statement]:
+    yield "UPDATE account SET cash = ?", (row.cash,)
+    yield "DELETE FROM positions WHERE slot = ?", (row.slot,)
+    if row.slot >= 0 and row.qty:
+        bought, sold = max(row.qty, 0), max(-row.qty, 0)
+        yield (
+            "INSERT INTO positions VALUES (?, ?, ?, ?, ?, ?, 0)",
+            (row.slot, row.qty, row.ts, bought, bought * row.price, sold * row.price),
+        )
 
 
 def _filled(seq: int, row: j.Filled) -> Iterator[Statement]:

@@ -6,6 +6,8 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 
@@ -14,13 +16,22 @@ import msgspec
 from fluxhero.core import journal
 from fluxhero.core.book import Position
 from fluxhero.core.ladder import ANSWERS
-from fluxhero.core.orders import OPEN, Life, Slot, traded
-from fluxhero.core.orders import State as OrderState
-from fluxhero.messages import Micros, Nanos, Round, State, Traded
+from fluxhero.core.lives import Life, Slot, traded
+from fluxhero.core.rate import A_DAY
+from fluxhero.core.states import OPEN
+from fluxhero.core.states import State as OrderState
+from fluxhero.messages import Micros, Nanos, Role, Round, State, Traded, Why
 from fluxhero.store import schema
 
 FILE = "fluxhero.sqlite"
 TAIL = 20_000  # rows of the chain that every start checks
+FOLD = 100  # rows in the log, of less than SQLite's own 1,000 pages, after which it may be folded in
+
+# Not REPLACE, which would move the row and so write its index as well.
+CURSOR = "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position"
+STATE = (
+    "INSERT INTO states VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET count = excluded.count, blob = excluded.blob"
+)
 
 
 class StoreError(Exception):
@@ -38,7 +49,7 @@ class Busy(StoreError):
 def connect(path: Path) -> sqlite3.Connection:
     """A writer's connection: WAL, every commit synced. The file is ours alone, and so are those that SQLite adds."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)  # a writer's thread, one after the other
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA busy_timeout = 5000")
@@ -128,6 +139,7 @@ class Restored(msgspec.Struct):
     lives: list[Life]
     aims: dict[int, Slot]
     intents: int
+    entries: list[Nanos]  # when the last day's entry orders were sent
     fills: int
     tape: int
     updates: int
@@ -137,6 +149,7 @@ class Restored(msgspec.Struct):
     paused: list[int]  # slots
     answered: list[journal.Commanded]  # the newest commands with an id, oldest first
     blind: bool  # since the last seal nobody watched the market
+    drifts: list[journal.Drift]
 
 
 class SQLiteStore:
@@ -149,11 +162,13 @@ class SQLiteStore:
             self._lock = Lock(directory)
         except OSError as e:
             raise StoreError(f"{directory} cannot hold a state: {e.strerror}") from None
-        self._run = 0
+        self._run = self._folded = 0
+        self._lost: sqlite3.Error | None = None  # what the disk failed with
         try:
             self.db = connect(directory / FILE)
             migrate(self.db, directory / FILE, schema.SCRIPTS)
             self.seq, self.head = self._verified()
+            self._folded = self.seq
         except BaseException as e:
             self._lock.release()
             _rename(e, directory / FILE)
@@ -175,6 +190,7 @@ class SQLiteStore:
 
     def commit(self, rows: Sequence[journal.Row], states: Iterable[State], tape: int, updates: int) -> None:
         """Rows, their projections, newest states and both cursors: all or nothing, and on the disk when it returns."""
+        self._whole()
         db, seq, head = self.db, self.seq, self.head
         lines: list[journal.Line] = []
         statements: list[schema.Statement] = []
@@ -186,21 +202,43 @@ class SQLiteStore:
         db.execute("BEGIN IMMEDIATE")
         try:
             db.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?)", lines)
-            for sql, values in statements:
-                db.execute(sql, values)
-            db.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?)", schema.marks(rows))
-            db.executemany(
-                "INSERT OR REPLACE INTO states VALUES (?, ?, ?)", [(s.name, s.count, s.blob) for s in states]
-            )
-            cursors = [("tape", tape)] + ([("updates", updates)] if updates else [])
-            db.executemany("INSERT OR REPLACE INTO cursors VALUES (?, ?)", cursors)
+            for sql, group in groupby(statements, itemgetter(0)):
+                db.executemany(sql, [values for _, values in group])
+            if closes := schema.marks(rows):
+                db.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?)", closes)
+            if newest := [(s.name, s.count, s.blob) for s in states]:
+                db.executemany(STATE, newest)
+            db.executemany(CURSOR, [("tape", tape)] + ([("updates", updates)] if updates else []))
             if self._run:
                 db.execute("UPDATE runs SET last = ? WHERE n = ?", (seq, self._run))
             db.execute("COMMIT")
-        except BaseException:
-            rollback(db)
+        except BaseException as e:
+            self._failed(e)
             raise
         self.seq, self.head = seq, head
+
+    def fold(self) -> None:
+        """Takes a log that has grown long into the file, so that no commit has to: for when nobody waits."""
+        self._whole()
+        if self.seq - self._folded < FOLD:
+            return
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except BaseException as e:
+            self._failed(e)
+            raise
+        self._folded = self.seq
+
+    def _failed(self, error: BaseException) -> None:
+        """After an I/O error nobody knows what is on the disk; syncing again would only hide that it is not."""
+        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+            self._lost = error
+        rollback(self.db)
+
+    def _whole(self) -> None:
+        if self._lost is not None:
+            path = self.directory / FILE
+            raise StoreError(f"{path}: the disk has failed ({self._lost}): see to it and start again") from self._lost
 
     def begin_run(self, *, pid: int, host: str, started: Nanos, version: str, code: str) -> None:
         """Notes who writes from here on."""
@@ -243,10 +281,11 @@ class SQLiteStore:
             positions={slot: Position(*rest) for slot, *rest in db.execute("SELECT * FROM positions")},
             lives=list(self._lives()),
             aims={
-                slot: Slot(leaving=bool(leaving), aim=stop, mode=mode, volume=volume)
+                slot: Slot(leaving=bool(leaving), aim=stop, mode=mode, volume=volume, bare=self._bare(slot))
                 for slot, leaving, stop, mode, volume in db.execute("SELECT * FROM aims")
             },
-            intents=db.execute("SELECT count(*) FROM orders").fetchone()[0],
+            intents=db.execute("SELECT count(*) FROM orders WHERE cid LIKE '%-0'").fetchone()[0],
+            entries=self._entries(),
             fills=db.execute("SELECT count(*) FROM fills").fetchone()[0],
             tape=cursors.get("tape", 0),
             updates=cursors.get("updates", 0),
@@ -256,6 +295,9 @@ class SQLiteStore:
             paused=[slot for (slot,) in db.execute("SELECT slot FROM pauses ORDER BY slot")],
             answered=self._answered(),
             blind=blind(db),
+            drifts=[
+                journal.read(journal.Drift, body) for (body,) in db.execute("SELECT body FROM drifts ORDER BY key")
+            ],
         )
 
     @property
@@ -293,14 +335,39 @@ class SQLiteStore:
         return seq, head
 
     def _lives(self) -> Iterator[Life]:
+        """Orders that are open, whose cancel has no answer, or that may be sent anew."""
         states = ", ".join(f"'{s}'" for s in sorted(OPEN))
         sql = (
-            "SELECT body, state, filled, canceling, n, coalesce(asked, 0) FROM orders"
-            f" WHERE state IN ({states}) OR canceling IS NOT NULL ORDER BY n"
+            "SELECT body, state, filled, paid, canceling, iif(chased AND why = 'chase', 'unwanted', why), updated, n,"
+            " coalesce(asked, 0) FROM orders"
+            f" WHERE state IN ({states}) OR canceling IS NOT NULL"
+            " OR (why = 'chase' AND state = 'canceled' AND filled = 0 AND chased = 0) ORDER BY n"
         )
-        for body, state, filled, canceling, n, asked in self.db.execute(sql):
+        for body, state, filled, paid, canceling, why, updated, n, asked in self.db.execute(sql):
             order = journal.read(journal.Intent, body).order
-            yield Life(order=order, state=OrderState(state), filled=filled, canceling=canceling, places=(n, asked))
+            executions = self.db.execute("SELECT exec_id FROM fills WHERE cid = ?", (order.cid,)) if filled else ()
+            yield Life(
+                order=order, state=OrderState(state), filled=filled, paid=paid, canceling=canceling,
+                why=Why(why) if why else None, looked=updated, executions={x for (x,) in executions}, places=(n, asked),
+            )  # fmt: skip
+
+    def _bare(self, slot: int) -> Nanos | None:
+        """Since when what is held lacks its stop: since it was opened, or since its last stop ended."""
+        row = self.db.execute("SELECT abs(qty), opened FROM positions WHERE slot = ?", (slot,)).fetchone()
+        if row is None:
+            return None
+        held, opened = row
+        stops = "FROM orders WHERE slot = ? AND role = 'stop' AND state"
+        (guarded,) = self.db.execute(
+            f"SELECT coalesce(sum(qty - filled), 0) {stops} IN ('live', 'partial')", (slot,)
+        ).fetchone()
+        ended = f"SELECT max(updated) {stops} IN ('filled', 'canceled', 'replaced') AND updated >= ?"
+        (since,) = self.db.execute(ended, (slot, opened)).fetchone()
+        return None if guarded >= held else Nanos(since or opened)
+
+    def _entries(self) -> list[Nanos]:
+        sql = "SELECT ts FROM orders WHERE role = ? ORDER BY n DESC LIMIT ?"
+        return [Nanos(ts) for (ts,) in self.db.execute(sql, (Role.ENTRY, A_DAY))][::-1]
 
     def _seals(self, keep: int) -> list[journal.Seal | journal.Past]:
         sql = "SELECT body FROM journal WHERE kind IN ('seal', 'past') ORDER BY seq DESC LIMIT ?"
