@@ -9,13 +9,14 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fluxhero import __version__
 from fluxhero.operate import places
-from fluxhero.operate.exits import BUSY, CONFIG, GAVE_UP, NO_INPUT, OK, USAGE
+from fluxhero.operate.exits import BUSY, CONFIG, DIFFERS, GAVE_UP, NO_INPUT, OK, USAGE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -183,37 +184,45 @@ def _warm(args: argparse.Namespace) -> int:
     return _guarded(lambda: warming.run(args.config, args.half))
 
 
-def _kernel(db: sqlite3.Connection, config: Path | None) -> tuple[str | None, str]:
-    """What is wrong with the kernel's rows, and what to say of them otherwise."""
+def _kernel(db: sqlite3.Connection, config: Path | None) -> str:
+    """Are the kernel's rows what the journal makes of them? What to say where that cannot be told."""
     from fluxhero.kernel.plug import find, loaded
+    from fluxhero.store.reckon import Difference
     from fluxhero.store.recount import differs
     from fluxhero.store.sqlite import StoreError
 
     own = find(loaded(config).strategy.name) if config else None
     try:
-        return differs(db, own), ", and the kernel's rows from them"
+        wrong = differs(db, own)
     except StoreError as e:
-        return None, f" (the kernel's rows were not computed again: {e})"
+        return f" (but the kernel's rows were not computed again: {e})"
+    if wrong:
+        raise Difference(wrong)
+    return ""
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from fluxhero.store import counterparty, refold
     from fluxhero.store.queries import Reader
-    from fluxhero.store.sqlite import StoreError, verified
+    from fluxhero.store.reckon import Difference
 
-    def run() -> None:
-        reader = Reader(args.state or places.found_state())
-        try:
+    def run() -> int:
+        directory = args.state or places.found_state()
+        with ExitStack() as opened:
+            reader = opened.enter_context(closing(Reader(directory)))
+            venue = counterparty.beside(directory)
+            if venue:
+                opened.enter_context(closing(venue))
             reader.db.execute("BEGIN")  # all of it as of one commit: a daemon may be writing
-            bad = verified(reader.db)
+            try:
+                refold.check(reader.db, venue)
+                beside = _kernel(reader.db, args.config)
+            except Difference as e:
+                return _fail(f"{e}: restore a backup", DIFFERS)
             rows, head = reader.head()
-            wrong, beside = (None, "") if bad else _kernel(reader.db, args.config)
-        finally:
-            reader.close()
-        if bad is not None:
-            raise StoreError(f"journal row {bad} does not follow from those before it: restore a backup")
-        if wrong is not None:
-            raise StoreError(f"{wrong}: restore a backup")
-        print(f"{rows:,} rows, each follows from those before it{beside}; hash {head}")
+        said = ", and the venue has said what it says" if venue else ""
+        print(f"{rows:,} rows, each follows from those before it, and all tables from them{said}{beside}; hash {head}")
+        return OK
 
     return _guarded(run)
 
@@ -314,5 +323,5 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Do]]] = {
     "config": ("check or show the configuration", _for_config),
     "monitoring": ("write a dashboard, alert rules and a scrape config", _for_monitoring),
     "warm": ("compile all that a daemon calls, into the cache", _for_warm),
-    "verify": ("check the journal of a state, every row of it", _for_verify),
+    "verify": ("does a state follow from its journal, every row of every table?", _for_verify),
 }

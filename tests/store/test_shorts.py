@@ -13,7 +13,7 @@ import pytest
 from fluxhero.core import journal
 from fluxhero.core.book import Position
 from fluxhero.core.explain import when
-from fluxhero.core.orders import traded
+from fluxhero.core.lives import traded
 from fluxhero.kernel import codes
 from fluxhero.messages import (
     Cid,

@@ -10,9 +10,9 @@ import pytest
 
 from fluxhero.core import journal
 from fluxhero.core.book import Position
-from fluxhero.core.orders import Slot, traded
-from fluxhero.core.orders import State as OrderState
-from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, State, Type
+from fluxhero.core.lives import Slot, traded
+from fluxhero.core.states import State as OrderState
+from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, State, Type, Why
 from fluxhero.store.queries import Reader
 from fluxhero.store.sqlite import FILE, Busy, Restored, SQLiteStore, StoreError
 
@@ -92,7 +92,7 @@ STORY: list[list[journal.Row]] = [
     [TRIPPED, evidence(4, 2, Says.ACCEPTED, "live")],
     [
         journal.Aim(ts=at(5), slot=0, leaving=True, stop=usd(98), mode=1, volume=5e4),
-        journal.Canceling(ts=at(5), cid=cid(2)), RELEASED,
+        journal.Canceling(ts=at(5), cid=cid(2), why=Why.LEAVING), RELEASED,
         seal(5, 99_000),
     ],
     [evidence(6, 2, Says.CANCELED, "canceled", "canceled"), intent(SELL)],
@@ -153,9 +153,8 @@ def test_the_state_is_the_owners_alone(tmp_path: Path) -> None:
 
 def test_a_new_state_is_empty(tmp_path: Path) -> None:
     assert restored(tmp_path, 0) == Restored(
-        opened=None, last=Nanos(0), settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0,
-        fills=0, tape=0,
-        updates=0, states={}, marks={}, seals=[], paused=[], answered=[], blind=False,
+        opened=None, last=Nanos(0), settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0, entries=[],
+        drifts=[], fills=0, tape=0, updates=0, states={}, marks={}, seals=[], paused=[], answered=[], blind=False,
     )  # fmt: skip
 
 
@@ -169,8 +168,10 @@ def test_an_open_order_its_position_and_its_aim_come_back(tmp_path: Path) -> Non
         cash=usd(95_999.5),
         positions={0: Position(qty=40, opened=at(2), bought=40, paid=usd(4000), received=0, fees=usd(0.5))},
         lives=left.lives,
-        aims={0: Slot(leaving=False, aim=usd(98), mode=1, volume=5e4)},
+        aims={0: Slot(leaving=False, aim=usd(98), mode=1, volume=5e4, bare=at(2))},
         intents=1,
+        entries=[at(1)],
+        drifts=[],
         fills=1,
         tape=2,
         updates=2,
@@ -385,7 +386,7 @@ def test_a_damaged_file_is_refused_with_what_to_do_and_left_as_it_is(tmp_path: P
 def test_a_schema_of_a_newer_program_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = filed(tmp_path)
     sql(path, "PRAGMA user_version = 99")
-    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 3: use the newer program"
+    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 4: use the newer program"
 
 
 ALTER: dict[str, tuple[int, Callable[[Path], None]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 
+from fluxhero.core import journal
 from fluxhero.core.explain import MODES, NEW_YORK, when
 from fluxhero.messages import Nanos
 from fluxhero.store.view import OPEN, OPENING, Answer, View
@@ -54,17 +55,42 @@ def positions(view: View) -> Answer:
 def orders(view: View, every: bool, n: int) -> Answer:
     """The open ones, oldest first, or the newest n of all."""
     where = "ORDER BY n DESC LIMIT ?" if every else f"WHERE {OPEN} ORDER BY n LIMIT ?"
-    sql = f"SELECT cid, slot, role, side, type, qty, stop, state, filled, ts, reason FROM orders {where}"
+    sql = f"SELECT cid, slot, role, side, type, qty, stop, state, filled, ts, reason, body FROM orders {where}"
     return {
         "orders": [
             {
                 "cid": cid, "symbol": view.symbols[slot], "role": role, "side": "buy" if side > 0 else "sell",
-                "type": kind, "qty": qty, "stop": stop / 1e6 if kind == "stop" else None, "state": state,
-                "filled": filled, "time": when(Nanos(ts)), "reason": reason,
+                "type": kind, "qty": qty, "limit": _limit(body),
+                "stop": stop / 1e6 if kind == "stop" else None, "state": state, "filled": filled,
+                "time": when(Nanos(ts)), "reason": reason,
             }
-            for cid, slot, role, side, kind, qty, stop, state, filled, ts, reason in view.db.execute(sql, (n,))
+            for cid, slot, role, side, kind, qty, stop, state, filled, ts, reason, body in view.db.execute(sql, (n,))
         ]
     }  # fmt: skip
+
+
+def _limit(body: bytes) -> float | None:
+    limit = journal.read(journal.Intent, body).order.limit
+    return limit / 1e6 if limit else None
+
+
+def drifts(view: View) -> Answer:
+    """What the broker has otherwise than we, and no order explains."""
+    rows = [journal.read(journal.Drift, body) for (body,) in view.db.execute("SELECT body FROM drifts ORDER BY key")]
+    return {
+        "drifts": [
+            {
+                "symbol": view.symbols[row.slot] if row.slot >= 0 else row.name, "what": row.what, "order": row.name,
+                "kind": row.kind, "ours": _said(row.what, row.ours), "theirs": _said(row.what, row.theirs),
+                "ignored": row.ignored, "since": when(row.ts),
+            }
+            for row in rows
+        ]
+    }  # fmt: skip
+
+
+def _said(what: str, value: int | str) -> float | int | str:
+    return int(value) / 1e6 if what == "cash" else value
 
 
 def account(view: View) -> Answer:

@@ -38,6 +38,7 @@ READS: dict[str, Callable[[View, Query], Answer]] = {
     "account": lambda v, q: figures.account(v),
     "positions": lambda v, q: figures.positions(v),
     "orders": lambda v, q: figures.orders(v, q.all, q.n or (100 if q.all else MOST)),
+    "drifts": lambda v, q: figures.drifts(v),
     "trades": lambda v, q: figures.trades(v, q.n or 20),
     "equity": lambda v, q: figures.equity(v, q.period or "day"),
     "bars": lambda v, q: market.bars(v, q.symbol, q.n or 20),

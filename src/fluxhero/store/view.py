@@ -16,7 +16,8 @@ from fluxhero.store.sqlite import FILE, StoreError
 Answer = dict[str, Any]
 
 # As the index of the open orders has it, that it may be used.
-OPEN = "state IN ('sent', 'live', 'partial')"
+STANDS = "state IN ('live', 'partial')"
+OPEN = f"({STANDS} OR state IN ('sent', 'unknown'))"
 # What a position was opened for, and with how many shares.
 OPENING = "iif(qty > 0, paid, received), iif(qty > 0, bought, bought - qty)"
 
@@ -99,7 +100,7 @@ class View:
 
     def stops(self) -> dict[int, int]:
         """By slot, the stop that the venue holds; micro-dollars."""
-        sql = f"SELECT slot, stop FROM orders WHERE {OPEN} AND state <> 'sent' AND role = 'stop' ORDER BY n"
+        sql = f"SELECT slot, stop FROM orders WHERE {STANDS} AND role = 'stop' ORDER BY n"
         return dict(self.db.execute(sql).fetchall())
 
     def state(self, name: str) -> bytes | None:
