@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from fluxhero.core import journal
@@ -19,10 +20,19 @@ class Backlog:
     def __init__(self, host: Host) -> None:
         self.rows: list[journal.Row] = []
         self.states: dict[str, State] = {}
+        self.asks: list[Ask[Any]] = []  # who waits for it
         self.updates = 0
         self._host, self._since = host, 0.0
 
-    def add(self, rows: Sequence[journal.Row], states: Sequence[State], updates: int) -> None:
+    def hear(self, m: Note | Ask[Any]) -> None:
+        match m:
+            case Note():
+                self._add(m.rows, m.states, m.updates)
+            case Ask(question=Commit() as commit):
+                self._add(commit.rows, (), commit.updates)
+                self.asks.append(m)
+
+    def _add(self, rows: Sequence[journal.Row], states: Sequence[State], updates: int) -> None:
         if not self.rows:
             self._since = self._host.now()
         self.rows += rows
@@ -32,27 +42,28 @@ class Backlog:
     def due(self) -> bool:
         return bool(self.rows) and (len(self.rows) >= ROWS or self._host.now() - self._since >= SECONDS)
 
-    def take(self) -> tuple[list[journal.Row], list[State]]:
-        rows, states = self.rows, list(self.states.values())
-        self.rows, self.states = [], {}
-        return rows, states
+    def take(self) -> tuple[list[journal.Row], list[State], list[Ask[Any]]]:
+        rows, states, asks = self.rows, list(self.states.values()), self.asks
+        self.rows, self.states, self.asks = [], {}, []
+        return rows, states, asks
 
 
 async def recorder(
     inbox: Inbox[Any], ports: Ports, backlog: Backlog, position: Callable[[], int],
     witness: Callable[[Sequence[journal.Row], float], None],
 ) -> None:  # fmt: skip
-    """`position`: how many events of the tape the rows so far account for; `witness` is told of rows that have become
-    durable, and how many seconds that took.
+    """One commit for all who wait for one. `position`: how many events of the tape the rows so far account for;
+    `witness` is told of rows that have become durable, and how many seconds that took.
     """
     async for m in inbox:
-        match m:
-            case Note():
-                backlog.add(m.rows, m.states, m.updates)
-            case Ask(question=Commit() as commit):
-                backlog.add(commit.rows, (), commit.updates)
-                rows, states = backlog.take()
-                tape, updates, before = position(), backlog.updates, ports.host.now()
-                await ports.offload(lambda: ports.store.commit(rows, states, tape, updates))  # noqa: B023
-                m.answer(None)
-                witness(rows, ports.host.now() - before)
+        backlog.hear(m)
+        if not backlog.asks:
+            continue
+        for _ in range(inbox.depth):
+            backlog.hear(await anext(inbox))
+        rows, states, asks = backlog.take()
+        before = ports.host.now()
+        await ports.offload(partial(ports.store.commit, rows, states, position(), backlog.updates))
+        for asked in asks:
+            asked.answer(None)
+        witness(rows, ports.host.now() - before)
