@@ -82,6 +82,9 @@ ASKED: dict[str, Answer] = {
     "pause IBM --reason news --id a3": {"cmd": "pause", "symbol": "IBM", "reason": "news", "id": "a3"},
     "resume IBM": {"cmd": "resume", "symbol": "IBM"},
     "flatten IBM --reason news": {"cmd": "flatten", "symbol": "IBM", "reason": "news"},
+    "drifts": {"cmd": "drifts"},
+    "adopt IBM --reason split": {"cmd": "adopt", "symbol": "IBM", "reason": "split"},
+    "ignore --id a5": {"cmd": "ignore", "id": "a5"},
     "flatten --id a4": {"cmd": "flatten", "id": "a4"},
 }
 

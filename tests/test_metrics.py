@@ -227,8 +227,8 @@ def test_labels_are_of_few_words_and_never_of_an_order(daemon: Daemon) -> None:
         "name": set(READINGS),
         "role": set(Role),
         "says": set(Says),
-        "state": {"sent", "live", "partial"},
-        "result": {"won", "lost", "ok"},
+        "state": {"sent", "unknown", "live", "partial"},
+        "result": {"won", "lost", "ok", "sent", "given up"},
         "cmd": {"status"},
         "strategy": {"metronome"},
     }

@@ -275,8 +275,12 @@ CASES = (
         says="The session is open, and nothing has come in for 1m 1s",
     ),
     Case(
-        "PositionWithoutStop", {'fluxhero_stop_price_dollars{symbol="IBM"}': "50+0x119 0+0x400"}, 605, 610,
-        {"symbol": "IBM"}, "100 shares of IBM have no stop",
+        "PositionWithoutStop", {'fluxhero_naked_seconds{symbol="IBM"}': "0+0x117 5 10 15+5x400"}, 595, 600,
+        {"symbol": "IBM"}, "IBM has been without its whole stop for 15s",
+    ),
+    Case(
+        "Drift", {'fluxhero_drifts{symbol="IBM"}': "0+0x119 1+0x400"}, 595, 600,
+        {"symbol": "IBM"}, "The broker has something else of IBM than we, and no order explains it",
     ),
     Case(
         "OrderUnanswered", {'fluxhero_open_orders{state="sent"}': "0 1 2 0+0x116 2+0x400"}, 625, 630,

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fluxhero.core.audit import EVERYTHING
 from fluxhero.core.calendar import CalendarEnd, nyse
+from fluxhero.core.states import OPEN
 from fluxhero.kernel.warm import compiled
 from fluxhero.messages import Nanos
 from fluxhero.metrics import Metrics
@@ -113,12 +115,14 @@ class Gauges:
 
     def _orders(self, life: Life) -> None:
         m, desk = self._m, life.mind.desk
-        states = [x.state.value for x in desk.lives.values()]
-        for state in ("sent", "live", "partial"):
-            m.open_orders.labels(state).set(states.count(state))
+        states, frozen, now = [x.state for x in desk.lives.values()], desk.audit.frozen, life.clock.now()
+        for state in OPEN:
+            m.open_orders.labels(state.value).set(states.count(state))
         for slot, symbol in enumerate(self._outset.symbols):
             m.position.labels(symbol).set(desk.book.held(slot))
             m.stop.labels(symbol).set(desk.stop_of(slot) / 1e6)
+            m.naked.labels(symbol).set(desk.bare(slot, now) / 1e9)
+            m.drifts.labels(symbol).set((slot in frozen) + (EVERYTHING in frozen))
             m.paused.labels(symbol).set(slot in life.mind.risk.paused)
 
     def _risk(self, life: Life) -> None:

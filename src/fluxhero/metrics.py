@@ -64,7 +64,13 @@ class Metrics:
         self.cancels = self._counter("cancels", "cancels journaled, each before it was sent")
         self.evidence = self._counter("evidence", "what the broker said of orders", "says")
         self.odd = self._counter("odd_evidence", "words of the broker that no order's state expects")
-        self.open_orders = self._gauge("open_orders", "orders not yet terminal; sent: no answer yet", "state")
+        self.open_orders = self._gauge("open_orders", "orders not yet terminal; sent, unknown: no answer", "state")
+        self.chases = self._counter("chases", "entries that found nobody: sent anew, or given up", "result")
+        self.naked = self._gauge(
+            "naked_seconds", "market time for which a position has lacked its whole stop", "symbol"
+        )
+        self.bared = self._counter("naked_position_seconds", "market time that positions were without their whole stop")
+        self.drifts = self._gauge("drifts", "what the broker has otherwise than we, and no order explains", "symbol")
         self.acknowledged = self._histogram("acknowledge_seconds", "market time from decision to first answer", WAITS)
         self.filled = self._histogram("fill_seconds", "market time from decision to execution, stops left out", WAITS)
         self.slippage = self._histogram(

@@ -32,7 +32,7 @@ class Tally:
             m.bars.labels(symbol, Quality.FULL.name.lower())
         for counter, names in (
             (m.decisions, OUTCOMES.values()), (m.refusals, gates), (m.intents, Role), (m.fills, Role),
-            (m.evidence, Says), (m.trades, ("won", "lost")),
+            (m.evidence, Says), (m.trades, ("won", "lost")), (m.chases, ("sent", "given up")),
         ):  # fmt: skip
             for name in names:
                 counter.labels(str(name))
@@ -72,6 +72,10 @@ class Tally:
                 m.trades.labels("won" if row.result > 0 else "lost").inc()
             case j.Odd():
                 m.odd.inc()
+            case j.Chased():
+                m.chases.labels(_result(row)).inc()
+            case j.Guarded():
+                m.bared.inc((row.ts - row.since) / 1e9)
             case _:
                 pass
 
@@ -90,6 +94,10 @@ class Tally:
         self._sent[cid] = ts, mark
         if len(self._sent) > REMEMBERED:
             del self._sent[next(iter(self._sent))]
+
+
+def _result(row: j.Chased) -> str:
+    return "sent" if row.gate == codes.OPEN else "given up"
 
 
 LINES = 20  # a second of host time
@@ -133,6 +141,21 @@ class Narrator:
             case j.Closed():
                 name, result = self._symbols[row.slot], row.result / 1e6
                 yield f"{name} {when(row.ts)}: the {MODES[row.mode]} trade came to {result:+,.2f} USD.", False
+            case j.Chased():
+                price = f" at {row.price / 1e6:.2f}" if row.price else f": {GATE_NAMES[row.gate]}"
+                name = self._symbols[row.slot]
+                yield f"{name} {when(row.ts)}: the entry found nobody; {_result(row)}{price}.", False
+            case j.Entered() if row.qty < row.wanted:
+                name = self._symbols[row.slot]
+                yield f"{name} {when(row.ts)}: entered {row.qty} of {row.wanted} wanted.", False
+            case j.Naked():
+                name, seconds = self._symbols[row.slot], (row.ts - row.since) / 1e9
+                text = f"{row.held} held, {row.guarded} of them under a stop, for {seconds:.0f} s"
+                yield f"{name} {when(row.ts)}: {text}; {'it is left' if row.fled else 'tried again'}", True
+            case j.Drift(ignored=False):
+                yield f"{when(row.ts)}: the broker differs in {row.key}: {row.theirs}, we have {row.ours}", True
+            case j.Healed():
+                yield f"{when(row.ts)}: the broker agrees again in {row.key}", False
             case j.Evidence(says=Says.REJECTED):
                 yield f"order {row.cid} was rejected: {row.reason}", True
             case j.Weights():

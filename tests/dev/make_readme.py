@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fluxhero import cli, metrics
+from fluxhero.core import states
 from fluxhero.feeds import reasons
 from fluxhero.kernel.strategies import sma_cross
 from fluxhero.operate import configure
@@ -34,12 +35,18 @@ def strategy() -> str:
     return f"```python\n{Path(str(sma_cross.__file__)).read_text()}```"
 
 
+def life() -> str:
+    """Of an order."""
+    return f"```mermaid\n{states.diagram()}\n```"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "sma_cross": strategy,
     "odd": reasons.table,
     "config": configure.table,
     "metrics": metrics.table,
+    "life": life,
 }
 
 

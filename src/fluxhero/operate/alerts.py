@@ -78,18 +78,26 @@ ALERTS = (
         "`CTL shutdown`, then `RUN`.",
     ),
     Alert(
-        "PositionWithoutStop", CRITICAL, "10s",
-        "fluxhero_position_shares != 0 and fluxhero_stop_price_dollars == 0",
-        "{{ $value }} shares of {{ $labels.symbol }} have no stop",
-        "`CTL positions` and `CTL orders` say what the daemon is waiting for. To leave the position: "
-        "`CTL flatten {{ $labels.symbol }} --reason TEXT`.",
+        "PositionWithoutStop", CRITICAL, "0s",
+        "fluxhero_naked_seconds > 10",
+        "{{ $labels.symbol }} has been without its whole stop for {{ $value | humanizeDuration }}",
+        "After 30 s the daemon leaves the position. `CTL positions` and `CTL orders` say what it is waiting for. To "
+        "leave it now: `CTL flatten {{ $labels.symbol }} --reason TEXT`.",
+    ),
+    Alert(
+        "Drift", CRITICAL, "0s",
+        "fluxhero_drifts > 0",
+        "The broker has something else of {{ $labels.symbol }} than we, and no order explains it",
+        "Nothing is entered there, and nothing was corrected. `CTL events 100` has what differs; compare it with what "
+        "the broker shows. To take the broker's word: `CTL adopt {{ $labels.symbol }} --reason TEXT`. To let it be: "
+        "`CTL ignore {{ $labels.symbol }} --reason TEXT`.",
     ),
     Alert(
         "OrderUnanswered", CRITICAL, "30s",
-        'fluxhero_open_orders{state="sent"} > 0',
+        'fluxhero_open_orders{state=~"sent|unknown"} > 0',
         "{{ $value }} orders are sent and not answered",
-        "`CTL orders` has them, in the state sent: they may be at the broker or not. `CTL shutdown`, then `RUN`, asks "
-        "again under the same id, which is taken once.",
+        "`CTL orders` has them: they may be at the broker or not, and count as if they were. The daemon asks every 5 s "
+        "and sends none of them under another id. Look whether the broker answers at all.",
     ),
     Alert(
         "OrderRejected", WARNING, "0s",

@@ -14,6 +14,8 @@ ACTS = {
     "pause": "no new entries in a symbol, or in all; exits and stops go on",
     "resume": "end a pause",
     "flatten": "leave a symbol, or all, and pause it",
+    "adopt": "take the broker's word where it differs from ours and no order explains it",
+    "ignore": "let such a difference be, as long as it stays what it is",
     "shutdown": "stop the daemon; it resumes where it was",
 }
 LIVE = {
@@ -47,6 +49,7 @@ def _reading(commands: Commands) -> None:
     commands.add_parser("positions", help="what is held, and where its stops are")
     orders = commands.add_parser("orders", help="the open orders")
     orders.add_argument("--all", action="store_true", help="the newest 100, closed ones too")
+    commands.add_parser("drifts", help="what the broker has otherwise than we, and no order explains")
     _number(commands.add_parser("trades", help="the newest round trips"))
     equity = commands.add_parser("equity", help="the equity curve of the newest day, week or month, or of all")
     equity.add_argument("period", nargs="?", choices=list(PERIODS), metavar="day|week|month|all")
@@ -66,7 +69,7 @@ def _reading(commands: Commands) -> None:
 def _acting(commands: Commands) -> None:
     parsers = {name: commands.add_parser(name, help=text) for name, text in ACTS.items()}
     parsers["release"].add_argument("trip", metavar="TRIP")
-    for name in ("pause", "resume", "flatten"):
+    for name in ("pause", "resume", "flatten", "adopt", "ignore"):
         parsers[name].add_argument("symbol", nargs="?", metavar="SYM", help="default: all")
     for name, parser in parsers.items():
         if name != "shutdown":

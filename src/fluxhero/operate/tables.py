@@ -16,7 +16,12 @@ PLAIN = {"pid", "port", "year"}  # numbers that are names
 SIGNED = {"day_result", "day_result_ratio", "change_ratio", "result", "slope"}
 WHOLE = {"volume", "volume_mean"}
 USD = {"cash", "day_base", "day_result", "deployed", "equity", "fees", "open_risk", "peak", "result"}
-EMPTY = {"orders": "no open orders", "signals": "nothing has been sought yet", "bars": "no bars"}
+EMPTY = {
+    "orders": "no open orders",
+    "signals": "nothing has been sought yet",
+    "bars": "no bars",
+    "drifts": "the broker and we agree",
+}
 MONEY = {"price", "stop", "fee", "fees", "cash", "equity", "entry", "exit", "result", "mark"}  # micro-dollars in events
 DUMB = {"ok", "id", "seq", "ts", "m", "slot", "time", "kind", "symbol", "reading"}  # not, or first in an event
 WORDS = {"trips", "symbols", "paused"}  # lists that are no tables, empty or not
