@@ -67,6 +67,7 @@ class Why(enum.StrEnum):
     CHASE = "chase"  # it found nobody; it is to be sent anew
     REST = "rest"  # it was filled in part
     LEAVING = "leaving"  # a stop, to make way for the exit
+    SIZE = "size"  # a stop that is not for all that is held, or for more
     LATE = "late"  # nobody knows whether it arrived, and it is too old to be wanted
 
 

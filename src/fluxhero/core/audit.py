@@ -86,12 +86,13 @@ class Audit:
         return list(self._drifts.held.values())
 
     def _of(self, slots: Iterable[int]) -> list[Difference]:
-        wanted = {*slots, EVERYTHING}
-        return [d for d in self._held() if d.slot in wanted and _freezes(d)]
+        """What is frozen of these symbols; cash is of every one."""
+        wanted = set(slots)
+        return [d for d in self._held() if wanted and d.slot in {*wanted, EVERYTHING} and _freezes(d)]
 
     def _is_ignored(self, d: Difference) -> bool:
         known = self._ignored.get(_key(d))
-        return known is not None and (known.ours, known.theirs) == (d.ours, d.theirs)
+        return known is not None and _gap(known) == _gap(d)
 
     def _travels(self, cid: Cid) -> bool:
         """Is it a stop that goes with its entry, which nobody sends or asks for by itself?"""
@@ -151,6 +152,13 @@ class Audit:
             )
             plan.rows.append(row)
             plan.ended.append(life)
+
+
+def _gap(d: Difference) -> int | tuple[int | str, int | str]:
+    """What stays the same while both sides go on trading."""
+    if isinstance(d.ours, int) and isinstance(d.theirs, int):
+        return d.theirs - d.ours
+    return d.ours, d.theirs
 
 
 def _freezes(d: Difference) -> bool:

@@ -282,7 +282,9 @@ class Desk(Blotter):
             self._intend(stop_order(slot, s, self._next(), held, ts), plan)
             return
         now = self.lives[s.stop]
-        if now.order.side * (now.order.stop - s.aim) > 0 and not now.unheard:
+        if now.left != abs(held) and not now.unheard:
+            self._cancel(now, ts, plan, Why.SIZE)
+        elif now.order.side * (now.order.stop - s.aim) > 0 and not now.unheard:
             left = -now.order.side * now.left
             self._intend(stop_order(slot, s, self._next(), left, ts, replaces=now.order.cid), plan)
 
