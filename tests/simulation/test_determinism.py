@@ -17,7 +17,7 @@ SEEDS = range(20)
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("market")
     for seed, symbol in enumerate(("AAA", "BBB")):
-        write_ticks(folder, symbol, seed, per=3)
+        write_ticks(folder, symbol, seed, per=3, minutes=300)
     for seed, symbol in enumerate(("CCC", "DDD")):
         write_bars(folder, symbol, seed, last=date(2024, 3, 26))
     return folder
@@ -48,8 +48,8 @@ def test_the_schedule_does_not_show_in_the_journal(traces: dict[int, tuple[Trace
 
 def test_the_scenario_trades(traces: dict[int, tuple[Trace, Trace]]) -> None:
     trace = traces[0][0]
-    assert len(trace.orders) > 40
-    assert len(trace.fills) > 10
+    assert len(trace.orders) > 20
+    assert len(trace.fills) > 6
     assert {order[2] for order in trace.orders} == {"entry", "exit", "stop"}
 
 
