@@ -68,13 +68,17 @@ class Audit:
             plan.rows.append(_row(d, ts, ignored=True))
 
     def adopt(self, marks: Iterable[Lot], ts: Nanos, plan: Plan) -> None:
-        """The venue's word becomes ours: positions at the marks given, cash, and what of our orders stands there."""
-        prices = {lot.slot: lot.price for lot in marks}
+        """The venue's word becomes ours: positions at the marks given, cash, and what of our orders stands there.
+
+        What differed is added to what we have by now: both sides may have traded on since the statement.
+        """
+        prices, book = {lot.slot: lot.price for lot in marks}, self._book.book
         for d in self._of(prices):
-            if d.what is What.POSITION:
-                self._position(d.slot, int(d.theirs), prices[d.slot], ts, plan)
-            elif d.what is What.CASH:
-                self._adopted(EVERYTHING, 0, Micros(0), Micros(int(d.theirs)), ts, plan)
+            gap = _gap(d)
+            if d.what is What.POSITION and isinstance(gap, int):
+                self._position(d.slot, book.held(d.slot) + gap, prices[d.slot], ts, plan)
+            elif d.what is What.CASH and isinstance(gap, int):
+                self._adopted(EVERYTHING, 0, Micros(0), Micros(book.cash + gap), ts, plan)
             elif d.name.startswith(self._prefix):
                 self._order(Cid(d.name), int(d.theirs or 0) if d.what is What.ORDER else 1, ts, plan)
             del self._drifts.held[d.key]
