@@ -144,7 +144,7 @@ async def test_notes_wait_for_who_asks_and_keep_their_place_among_the_asked(stor
         nursery.cancel_scope.cancel()
     db = store.db
     assert db.execute("SELECT * FROM states").fetchall() == [("kernel", 3, b"k")]
-    assert dict(db.execute("SELECT * FROM cursors").fetchall()) == {"tape": 7, "updates": 5}
+    assert dict(db.execute("SELECT * FROM cursors").fetchall()) == {"rows": 5, "tape": 7, "updates": 5}
 
 
 def test_the_journal_does_not_show_who_shared_a_commit(tmp_path: Path) -> None:

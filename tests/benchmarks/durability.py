@@ -9,8 +9,9 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +112,12 @@ def figure(times: list[float], floor: list[float]) -> str:
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[tuple[SQLiteStore, Writer]]:
-    """A store in use, with its thread."""
-    with SQLiteStore(directory) as store, Writer(store.fold) as writer:
+def opened(directory: Path, how: str) -> Iterator[tuple[SQLiteStore, Offload]]:
+    """A store in use, and how: one that a thread writes has that thread alone."""
+    ways: dict[str, Offload] = {"inline": inline, "pooled": to_thread}
+    with SQLiteStore(directory) as store, ExitStack() as stack:
         store.begin_run(pid=os.getpid(), host="", started=Nanos(0), version="", code="")
-        yield store, writer
+        yield store, ways[how] if how in ways else stack.enter_context(Writer(store.fold))
 
 
 def ports_of(store: SQLiteStore, offload: Offload) -> Ports:
@@ -152,7 +154,7 @@ DURABLE = {
     "over": ("fdatasync of 4 KiB written over", ""),
     "grown": ("fdatasync of 4 KiB appended", ""),
     "direct": ("commit of an intent, nobody asking", ASKED),
-    "inline": ("durable intent, committed in the loop", ""),
+    "inline": ("durable intent, committed in the loop", ASKED),
     "thread": ("durable intent, by the writer's thread", ASKED),
     "pooled": ("durable intent, by to_thread", ""),
     "hop": ("to the writer's thread and back", ""),
@@ -163,10 +165,10 @@ async def durable(directory: Path, n: int = ROUNDS, warm: int = WARM) -> list[Li
     """An intent from the asking to the answer; and what that is made of."""
     floor = Floor(directory)
     with (
-        opened(directory / "direct") as (direct, _), opened(directory / "inline") as (own, _),
-        opened(directory / "thread") as (store, writer), opened(directory / "pooled") as (pooled, _),
+        opened(directory / "direct", "inline") as (direct, _), opened(directory / "inline", "inline") as own,
+        opened(directory / "thread", "thread") as threaded, opened(directory / "pooled", "pooled") as pooled,
     ):  # fmt: skip
-        async with recording(own, inline) as loop, recording(store, writer) as to, recording(pooled, to_thread) as pool:
+        async with recording(*own) as loop, recording(*threaded) as to, recording(*pooled) as pool:
             times = await rounds(
                 {
                     "over": floor.over,
@@ -175,7 +177,7 @@ async def durable(directory: Path, n: int = ROUNDS, warm: int = WARM) -> list[Li
                     "inline": lambda i: ask(loop, Commit(rows=(intent(i),))),
                     "thread": lambda i: ask(to, Commit(rows=(intent(i),))),
                     "pooled": lambda i: ask(pool, Commit(rows=(intent(i),))),
-                    "hop": lambda i: writer(lambda: None),
+                    "hop": lambda i: threaded[1](lambda: None),
                 },
                 n, warm,
             )  # fmt: skip
@@ -183,24 +185,29 @@ async def durable(directory: Path, n: int = ROUNDS, warm: int = WARM) -> list[Li
     return [(what, figure(times[k], times["over"]), goal) for k, (what, goal) in DURABLE.items()]
 
 
+HOWS = "inline", "thread"
+GROUPED = ">= 50,000 rows/s"
+
+
 async def grouped(directory: Path, turns: int = TURNS, waiters: int = WAITERS) -> list[Line]:
     """Many wait for an answer each, all the time."""
     lines = []
-    kinds: dict[str, Callable[[int], journal.Row]] = {"intents": intent, "rows without a table": plain}
-    for what, made in kinds.items():
-        with opened(directory / what.replace(" ", "-")) as (store, writer):
-            async with recording(store, writer) as to:
+    kinds: dict[str, Callable[[int], journal.Row]] = {"rows": plain, "intents": intent}
+    for (what, made), how in product(kinds.items(), HOWS):
+        with opened(directory / f"{what}-{how}", how) as (store, offload):
+            async with recording(store, offload) as to:
                 await crowd(to, made, 0, max(1, turns // 10), waiters)
                 first, began = store.seq, time.perf_counter()
                 await crowd(to, made, first, turns, waiters)
                 seconds = time.perf_counter() - began
                 rows = store.seq - first
         each = f"{seconds / turns * 1e6:.0f} us a turn"
-        lines.append((f"{what}, {waiters} waiters", f"{rows / seconds:,.0f} rows/s, {each}", ">= 50,000 rows/s"))
+        lines.append((f"{waiters} waiters for {what}, {how}", f"{rows / seconds:,.0f} rows/s, {each}", GROUPED))
     return lines
 
 
 def plain(n: int) -> journal.Row:
+    """A row that no table but the journal has."""
     return journal.Odd(ts=Nanos(n), cid=Cid(f"fh-papr-00000000-{n}-0"), seq=n, says=Says.ACCEPTED, state="filled")
 
 
@@ -227,8 +234,10 @@ class Refuses:
 
     async def place(self, order: Order) -> None:
         self.came = time.perf_counter()
-        self._seq += 1
-        self._deliver(Update(seq=self._seq, ts=order.ts, cid=order.cid, says=Says.REJECTED, reason="no"))
+        for cid in (order.cid, order.stop_cid):
+            if cid:
+                self._seq += 1
+                self._deliver(Update(seq=self._seq, ts=order.ts, cid=cid, says=Says.REJECTED, reason="no"))
 
     async def cancel(self, cancel: Cancel) -> None: ...
 
@@ -290,11 +299,21 @@ async def thoughtless(inbox: Inbox[Any]) -> None:
 
 async def wired(directory: Path, n: int = ROUNDS, warm: int = WARM) -> list[Line]:
     """From the signals in the watch's inbox to the order at the broker, the intent on the disk in between."""
-    floor, times = Floor(directory), {"over": list[float](), "wire": list[float]()}
+    lines = []
+    for how in HOWS:
+        times = await signals(directory / how, how, n, warm)
+        lines.append((f"signal to wire, {how}", figure(times["wire"], times["over"]), "p50 <= 4 x, p99 <= 8 x"))
+    return lines
+
+
+async def signals(directory: Path, how: str, n: int, warm: int) -> Times:
+    """Each beside a sync of the disk itself."""
+    times: Times = {"over": [], "wire": []}
     sessions = nyse().sessions[-(n + warm) :]
-    with opened(directory / "wire") as (store, writer):
+    with opened(directory, how) as (store, offload):
+        floor = Floor(directory)
         async with trio.open_nursery() as nursery:
-            desks = Desks(store, writer)
+            desks = Desks(store, offload)
             desks.start(nursery)
             for i, session in enumerate(sessions):
                 bars = sealed(session.open + 30 * MINUTE, dict.fromkeys(range(N), 50.0), session.index)
@@ -305,8 +324,8 @@ async def wired(directory: Path, n: int = ROUNDS, warm: int = WARM) -> list[Line
                     times["over"].append(time.perf_counter() - began)
                     times["wire"].append(seconds)
             nursery.cancel_scope.cancel()
-    floor.close()
-    return [("signal to wire", figure(times["wire"], times["over"]), "p50 <= 4 x, p99 <= 8 x")]
+        floor.close()
+    return times
 
 
 def table(directory: Path) -> Iterator[Line]:

@@ -57,6 +57,28 @@ async def test_a_full_back_edge_raises_and_counts_nothing(autojump_clock: trio.t
         await traffic.quiet()
 
 
+async def test_the_rest_of_a_box_is_taken_at_once_and_in_its_order(autojump_clock: trio.testing.MockClock) -> None:
+    out, inbox = box(4, Traffic())
+    assert inbox.rest() == []
+    for n in range(4):
+        await out.send(n)
+    assert (await anext(inbox), inbox.rest(), inbox.rest()) == (0, [1, 2, 3], [])
+    assert (inbox.taken, inbox.depth, inbox.idle) == (4, 0, False)
+    with trio.move_on_after(LONG):
+        await anext(inbox)
+    assert inbox.idle
+
+
+async def test_the_rest_is_a_box_full_at_most_though_others_wait_for_room() -> None:
+    out, inbox = box(2, Traffic())
+    async with trio.open_nursery() as nursery:
+        for n in range(5):
+            nursery.start_soon(out.send, n)
+        await trio.testing.wait_all_tasks_blocked()
+        taken = [await anext(inbox), *inbox.rest(), *inbox.rest()]
+    assert (len(taken), sorted(taken)) == (5, list(range(5)))
+
+
 # -- quiet
 
 
@@ -115,6 +137,25 @@ async def test_it_is_not_quiet_until_the_receiver_asks_for_the_next(autojump_clo
         nursery.start_soon(anext, inbox)
         await trio.testing.wait_all_tasks_blocked()
         assert quiet == [start + 5]
+        nursery.cancel_scope.cancel()
+
+
+async def test_it_is_not_quiet_while_any_of_what_was_taken_at_once_is_at_work(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    traffic = Traffic()
+    out, inbox = box(3, traffic)
+    for n in range(3):
+        await out.send(n)
+    async with trio.open_nursery() as nursery:
+        await anext(inbox)
+        inbox.rest()
+        with trio.move_on_after(LONG) as waited:
+            await traffic.quiet()
+        assert waited.cancelled_caught
+        nursery.start_soon(anext, inbox)
+        with trio.fail_after(LONG):
+            await traffic.quiet()
         nursery.cancel_scope.cancel()
 
 
@@ -205,3 +246,24 @@ async def test_an_answer_to_whom_has_gone_harms_nobody(autojump_clock: trio.test
     with trio.move_on_after(LONG):
         await ask(out, 1)
     (await anext(inbox)).answer(2)
+
+
+async def test_who_was_answered_and_is_then_told_to_go_has_the_answer() -> None:
+    out, inbox = box(1, Traffic())
+    got = list[int]()
+
+    async def asks() -> None:
+        got.append(await ask(out, 1))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(asks)
+        (await anext(inbox)).answer(2)
+        nursery.cancel_scope.cancel()
+    assert got == [2]
+
+
+async def test_an_answer_may_come_before_anybody_waits_for_it() -> None:
+    """As when the box was full, and its owner quick."""
+    asked = Ask("?")
+    asked.answer(7)
+    assert (await asked.reply(), await asked.reply()) == (7, 7)

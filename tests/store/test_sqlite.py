@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import msgspec
@@ -14,6 +16,7 @@ from fluxhero.core.lives import Slot, traded
 from fluxhero.core.states import State as OrderState
 from fluxhero.messages import Cid, Micros, Model, Nanos, Order, Role, Says, Shares, Side, State, Type, Why
 from fluxhero.store.queries import Reader
+from fluxhero.store.schema import UNSETTLED
 from fluxhero.store.sqlite import FILE, Busy, Restored, SQLiteStore, StoreError
 
 T = Nanos(1_711_461_600_000_000_000)
@@ -324,8 +327,41 @@ def test_runs_note_who_wrote_which_rows(tmp_path: Path) -> None:
     with SQLiteStore(tmp_path) as store:
         begin(store, 12)
         write(store, STORY[2:3])
-        found = store.db.execute("SELECT pid, host, started, version, code, first, last, resumed FROM runs").fetchall()
-    assert found == [(11, "h", T, "1", "c", 1, 7, 0), (12, "h", T, "1", "c", 8, 8, 1)]
+    runs = query(tmp_path, "SELECT pid, host, started, version, code, first, last, resumed FROM runs")
+    assert runs == [(11, "h", T, "1", "c", 1, 7, 0), (12, "h", T, "1", "c", 8, 8, 1)]
+
+
+def test_a_run_that_was_killed_is_noted_to_its_end_by_the_next(tmp_path: Path) -> None:
+    with SQLiteStore(tmp_path / "killed") as store:
+        begin(store, 11)
+        write(store, STORY[:2])
+        copytree(tmp_path / "killed", tmp_path / "next")
+    with SQLiteStore(tmp_path / "next") as store:
+        begin(store, 12)
+    assert query(tmp_path / "next", "SELECT pid, first, last FROM runs") == [(11, 1, 7), (12, 8, 7)]
+
+
+def test_the_rows_that_a_run_of_an_older_program_notes_may_not_be_gone(tmp_path: Path) -> None:
+    path = filed(tmp_path)
+    sql(path, "DELETE FROM cursors WHERE name = 'rows'")
+    sql(path, "UPDATE runs SET last = 99")
+    rows = sum(map(len, STORY))
+    assert refused(tmp_path) == f"{path}: journal rows {rows + 1} to 99 are gone: restore a backup"
+
+
+READS = {
+    "the open orders": (f"SELECT cid FROM orders WHERE {UNSETTLED} AND role = 'stop' ORDER BY n", "orders_open"),
+    "a refused entry": ("SELECT reason FROM orders WHERE slot = 1 AND ts = 2 AND state = 'rejected'", "orders_refused"),
+    "an order": ("SELECT state FROM orders WHERE cid = 'x'", "sqlite_autoindex_orders_1"),
+}
+
+
+@pytest.mark.parametrize("what", READS)
+def test_of_many_orders_some_are_found_without_a_look_at_all(tmp_path: Path, what: str) -> None:
+    filed(tmp_path)
+    read, index = READS[what]
+    ((_, _, _, plan),) = query(tmp_path, f"EXPLAIN QUERY PLAN {read}")
+    assert f"USING INDEX {index}" in plan
 
 
 # -- one writer, and a whole file
@@ -365,6 +401,11 @@ def sql(path: Path, statement: str, *values: Any) -> None:
     db.close()
 
 
+def query(folder: Path, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(folder / FILE)) as db:
+        return db.execute(statement).fetchall()
+
+
 def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = filed(tmp_path)
     path.write_bytes(b"this is no database" * 1000)
@@ -386,7 +427,7 @@ def test_a_damaged_file_is_refused_with_what_to_do_and_left_as_it_is(tmp_path: P
 def test_a_schema_of_a_newer_program_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = filed(tmp_path)
     sql(path, "PRAGMA user_version = 99")
-    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 4: use the newer program"
+    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 5: use the newer program"
 
 
 ALTER: dict[str, tuple[int, Callable[[Path], None]]] = {

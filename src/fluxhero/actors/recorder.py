@@ -37,7 +37,8 @@ class Backlog:
             self._since = self._host.now()
         self.rows += rows
         self.updates = max(self.updates, updates)
-        self.states.update({state.name: state for state in states})
+        for state in states:
+            self.states[state.name] = state
 
     def due(self) -> bool:
         return bool(self.rows) and (len(self.rows) >= ROWS or self._host.now() - self._since >= SECONDS)
@@ -59,8 +60,8 @@ async def recorder(
         backlog.hear(m)
         if not backlog.asks:
             continue
-        for _ in range(inbox.depth):
-            backlog.hear(await anext(inbox))
+        for other in inbox.rest():
+            backlog.hear(other)
         rows, states, asks = backlog.take()
         before = ports.host.now()
         await ports.offload(partial(ports.store.commit, rows, states, position(), backlog.updates))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import trio
@@ -23,8 +24,8 @@ class Traffic:
     def sent(self) -> None:
         self._count += 1
 
-    def done(self) -> None:
-        self._count -= 1
+    def done(self, messages: int = 1) -> None:
+        self._count -= messages
         if self._count == 0:
             self.settled.set()
             self._waiting.unpark_all()
@@ -75,7 +76,7 @@ class Inbox(Generic[M]):
     def __init__(self, channel: trio.MemoryReceiveChannel[M], traffic: Traffic, size: int) -> None:
         self.size, self.taken = size, 0
         self._channel, self._traffic = channel, traffic
-        self._busy = True
+        self._busy = 1  # messages taken and not yet dealt with; before the first, to begin at all
         traffic.sent()
 
     @property
@@ -88,15 +89,25 @@ class Inbox(Generic[M]):
         """Nothing to do, and nothing waits."""
         return not self._busy and not self.depth
 
+    def rest(self) -> list[M]:
+        """What else waits now, at most a box full; under way, as all that was taken, until the next is asked for."""
+        taken: list[M] = []
+        with suppress(trio.WouldBlock):
+            while len(taken) < self.size:
+                taken.append(self._channel.receive_nowait())
+        self._busy += len(taken)
+        self.taken += len(taken)
+        return taken
+
     def __aiter__(self) -> Inbox[M]:
         return self
 
     async def __anext__(self) -> M:
         if self._busy:
-            self._busy = False
-            self._traffic.done()
+            busy, self._busy = self._busy, 0
+            self._traffic.done(busy)
         message = await self._channel.receive()
-        self._busy = True
+        self._busy = 1
         self.taken += 1
         return message
 
@@ -112,26 +123,36 @@ def nowhere() -> tuple[Outbox[Any], Any]:
 
 
 class Ask(Generic[M]):
-    """A question with the channel for its answer."""
+    """A question, and the task that waits for its answer."""
 
-    __slots__ = ("_reply", "question")
+    __slots__ = ("_answered", "_asker", "_reply", "question")
 
-    def __init__(self, question: M, reply: trio.MemorySendChannel[Any]) -> None:
-        self.question, self._reply = question, reply
+    def __init__(self, question: M) -> None:
+        self.question = question
+        self._asker: trio.lowlevel.Task | None = None
+        self._reply: Any = None
+        self._answered = False
 
     def answer(self, value: Any) -> None:
-        """Once; whoever asked may have gone."""
-        try:
-            self._reply.send_nowait(value)
-        except trio.BrokenResourceError:
-            pass
-        finally:
-            self._reply.close()
+        """Once; whoever asked may have gone, or may not wait yet."""
+        self._reply, self._answered = value, True
+        if self._asker is not None:
+            trio.lowlevel.reschedule(self._asker)
+            self._asker = None
+
+    async def reply(self) -> Any:
+        if not self._answered:
+            self._asker = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._gone)
+        return self._reply
+
+    def _gone(self, _: object) -> trio.lowlevel.Abort:
+        self._asker = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 async def ask(inbox: Outbox[Any], question: Any) -> Any:
     """Sends a question and waits for the answer; should the other crash, so do we all."""
-    reply, answer = trio.open_memory_channel[Any](1)
-    with answer:
-        await inbox.send(Ask(question, reply))
-        return await answer.receive()
+    asked = Ask(question)
+    await inbox.send(asked)
+    return await asked.reply()

@@ -13,12 +13,12 @@ from fluxhero.core import journal
 from fluxhero.store import schema
 from fluxhero.store.counterparty import Counterparty
 from fluxhero.store.reckon import Difference, Reckoning
-from fluxhero.store.sqlite import StoreError, verified
+from fluxhero.store.sqlite import StoreError, verified, written
 
 # Tables that no row makes, and what answers for them.
 OTHERS = {
     "journal": "all else is made of it; its own chain holds it",
-    "cursors": "how far each commit had come: the venue's is held against the rows, the tape's is in none",
+    "cursors": "how far each commit had come: all but the tape's are held against the rows",
     "states": "the newest records: recount computes the kernel's again; the account's and the tapes' nobody",
     "runs": "facts of processes and hosts; none may have written more rows than there are",
 }
@@ -63,9 +63,8 @@ def _chained(db: sqlite3.Connection) -> None:
     if bad is not None:
         raise Difference(f"journal row {bad} does not follow from those before it")
     (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone()
-    (written,) = db.execute("SELECT coalesce(max(last), 0) FROM runs").fetchone()
-    if seq < written:
-        raise Difference(f"journal rows {seq + 1} to {written} are gone")
+    if seq < (rows := written(db)):
+        raise Difference(f"journal rows {seq + 1} to {rows} are gone")
 
 
 def _same_version(db: sqlite3.Connection) -> None:
@@ -101,10 +100,7 @@ def _fold(db: sqlite3.Connection, again: sqlite3.Connection, reckoning: Reckonin
 
 def _project(again: sqlite3.Connection, seq: int, row: journal.Row, body: bytes) -> None:
     """As the commit does. What an older version encoded keeps its bytes, as it has in the tables."""
-    encoded = journal.encode(row)
-    for sql, values in schema.project(seq, row):
-        if encoded != body:
-            values = tuple(body if value == encoded else value for value in values)
+    for sql, values in schema.project(seq, row, body):
         again.execute(sql, values)
     again.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?)", schema.marks((row,)))
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -100,6 +101,13 @@ def verified(db: sqlite3.Connection, tail: int | None = None) -> int | None:
     return journal.broken(lines(db, known), known, row[0] if row else journal.GENESIS)
 
 
+def written(db: sqlite3.Connection) -> int:
+    """How many rows the journal must have; a file of an older program says so in its runs alone."""
+    counted = "coalesce((SELECT position FROM cursors WHERE name = 'rows'), 0)"
+    rows: int = db.execute(f"SELECT max({counted}, coalesce(max(last), 0)) FROM runs").fetchone()[0]
+    return rows
+
+
 def blind(db: sqlite3.Connection) -> bool:
     """Is the newest that we know of the bars that nobody saw them?"""
     sql = "SELECT kind FROM journal WHERE kind IN ('seal', 'past', 'blind') ORDER BY seq DESC LIMIT 1"
@@ -183,6 +191,9 @@ class SQLiteStore:
         self.close()
 
     def close(self) -> None:
+        if self._lost is None:
+            with suppress(sqlite3.Error):
+                self._ended()
         close(self.db)
         self._lock.release()
 
@@ -198,7 +209,7 @@ class SQLiteStore:
             seq += 1
             lines.append(journal.line(seq, row, head))
             head = lines[-1][4]
-            statements += schema.project(seq, row)
+            statements += schema.project(seq, row, lines[-1][3])
         db.execute("BEGIN IMMEDIATE")
         try:
             db.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?)", lines)
@@ -208,9 +219,8 @@ class SQLiteStore:
                 db.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?)", closes)
             if newest := [(s.name, s.count, s.blob) for s in states]:
                 db.executemany(STATE, newest)
-            db.executemany(CURSOR, [("tape", tape)] + ([("updates", updates)] if updates else []))
-            if self._run:
-                db.execute("UPDATE runs SET last = ? WHERE n = ?", (seq, self._run))
+            cursors = [("rows", seq), ("tape", tape), ("updates", updates)]
+            db.executemany(CURSOR, cursors if updates else cursors[:2])
             db.execute("COMMIT")
         except BaseException as e:
             self._failed(e)
@@ -242,12 +252,17 @@ class SQLiteStore:
 
     def begin_run(self, *, pid: int, host: str, started: Nanos, version: str, code: str) -> None:
         """Notes who writes from here on."""
+        self._ended()
         resumed = self.seq > 0
         self._run = self.db.execute(
             "INSERT INTO runs (pid, host, started, version, code, first, last, resumed, refed)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING n",
             (pid, host, started, version, code, self.seq + 1, self.seq, resumed, 0),
         ).fetchone()[0]
+
+    def _ended(self) -> None:
+        """Notes how far the newest run came; not with every commit, for that is a page more."""
+        self.db.execute("UPDATE runs SET last = ? WHERE n = (SELECT max(n) FROM runs)", (self.seq,))
 
     def refed(self, events: int) -> None:
         """Notes how many events a life of this run is fed that a former one had seen."""
@@ -269,6 +284,7 @@ class SQLiteStore:
         opened = journal.read(journal.Opened, row[0]) if row else None
         cash, settings = db.execute("SELECT cash, settings FROM account").fetchone() or (0, "")
         cursors = dict(db.execute("SELECT name, position FROM cursors"))
+        bare = self._bare()
         return Restored(
             opened=opened,
             last=Nanos(
@@ -281,7 +297,7 @@ class SQLiteStore:
             positions={slot: Position(*rest) for slot, *rest in db.execute("SELECT * FROM positions")},
             lives=list(self._lives()),
             aims={
-                slot: Slot(leaving=bool(leaving), aim=stop, mode=mode, volume=volume, bare=self._bare(slot))
+                slot: Slot(leaving=bool(leaving), aim=stop, mode=mode, volume=volume, bare=bare.get(slot))
                 for slot, leaving, stop, mode, volume in db.execute("SELECT * FROM aims")
             },
             intents=db.execute("SELECT count(*) FROM orders WHERE cid LIKE '%-0'").fetchone()[0],
@@ -329,9 +345,8 @@ class SQLiteStore:
             0,
             journal.GENESIS,
         )
-        (written,) = self.db.execute("SELECT coalesce(max(last), 0) FROM runs").fetchone()
-        if seq < written:
-            raise StoreError(f"{path}: journal rows {seq + 1} to {written} are gone: restore a backup")
+        if seq < (rows := written(self.db)):
+            raise StoreError(f"{path}: journal rows {seq + 1} to {rows} are gone: restore a backup")
         return seq, head
 
     def _lives(self) -> Iterator[Life]:
@@ -351,19 +366,15 @@ class SQLiteStore:
                 why=Why(why) if why else None, looked=updated, executions={x for (x,) in executions}, places=(n, asked),
             )  # fmt: skip
 
-    def _bare(self, slot: int) -> Nanos | None:
-        """Since when what is held lacks its stop: since it was opened, or since its last stop ended."""
-        row = self.db.execute("SELECT abs(qty), opened FROM positions WHERE slot = ?", (slot,)).fetchone()
-        if row is None:
-            return None
-        held, opened = row
-        stops = "FROM orders WHERE slot = ? AND role = 'stop' AND state"
-        (guarded,) = self.db.execute(
-            f"SELECT coalesce(sum(qty - filled), 0) {stops} IN ('live', 'partial')", (slot,)
-        ).fetchone()
-        ended = f"SELECT max(updated) {stops} IN ('filled', 'canceled', 'replaced') AND updated >= ?"
-        (since,) = self.db.execute(ended, (slot, opened)).fetchone()
-        return None if guarded >= held else Nanos(since or opened)
+    def _bare(self) -> dict[int, Nanos]:
+        """By slot, since when what is held lacks its stop: since it was opened, or since its last stop ended."""
+        stands = f"FROM orders WHERE {schema.UNSETTLED} AND role = 'stop' AND state IN ('live', 'partial')"
+        guarded = dict(self.db.execute(f"SELECT slot, sum(qty - filled) {stands} GROUP BY slot"))
+        over = "role = 'stop' AND state IN ('filled', 'canceled', 'replaced') AND updated >= opened"
+        sql = f"SELECT slot, max(updated) FROM orders JOIN positions USING (slot) WHERE {over} GROUP BY slot"
+        ended = dict(self.db.execute(sql))
+        held = self.db.execute("SELECT slot, abs(qty), opened FROM positions")
+        return {slot: Nanos(ended.get(slot, opened)) for slot, qty, opened in held if guarded.get(slot, 0) < qty}
 
     def _entries(self) -> list[Nanos]:
         sql = "SELECT ts FROM orders WHERE role = ? ORDER BY n DESC LIMIT ?"

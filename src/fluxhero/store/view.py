@@ -11,13 +11,14 @@ from fluxhero.core import journal
 from fluxhero.core.explain import when
 from fluxhero.core.ladder import RUNGS, Rung, Trip
 from fluxhero.messages import Nanos
+from fluxhero.store.schema import UNSETTLED
 from fluxhero.store.sqlite import FILE, StoreError
 
 Answer = dict[str, Any]
 
-# As the index of the open orders has it, that it may be used.
-STANDS = "state IN ('live', 'partial')"
-OPEN = f"({STANDS} OR state IN ('sent', 'unknown'))"
+# The first term is the index's own, or it is not used.
+STANDS = f"{UNSETTLED} AND state IN ('live', 'partial')"
+OPEN = f"({UNSETTLED} AND state IN ('sent', 'unknown', 'live', 'partial'))"
 # What a position was opened for, and with how many shares.
 OPENING = "iif(qty > 0, paid, received), iif(qty > 0, bought, bought - qty)"
 
