@@ -7,7 +7,8 @@ import random
 import pytest
 from structlog.testing import capture_logs
 
-from fluxhero.actors.orders import Wire, lane
+from fluxhero.actors.orders import Wire
+from fluxhero.brokers.lanes import lane
 from fluxhero.core.rate import A_DAY, A_MINUTE, CEILING, DAY, Rate
 from fluxhero.messages import MINUTE, SECOND, Cancel, Cid, Nanos, Order
 from tests.core.desk import T, at, buy, guard, sell, stopped

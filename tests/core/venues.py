@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from fluxhero.actors.orders import lane
+from fluxhero.brokers.lanes import lane
 from fluxhero.brokers.paper import Paper
 from fluxhero.config import Config, Costs
 from fluxhero.core import journal

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from fluxhero.brokers.lanes import lane
 from fluxhero.core.lives import Plan
 from fluxhero.core.orders import Desk
 from fluxhero.core.rate import CEILING, Rate
@@ -15,8 +16,6 @@ from fluxhero.ports import Broker, Clock, Timer
 from fluxhero.runtime.channels import Inbox, Outbox, ask
 
 log = structlog.get_logger()
-
-LANES = {Role.EXIT: 1, Role.STOP: 1, Role.ENTRY: 2}  # cancels are 0: what lessens risk leaves first
 
 
 class Wire:
@@ -52,10 +51,6 @@ class Wire:
         return True
 
 
-def lane(what: Order | Cancel) -> int:
-    return 0 if isinstance(what, Cancel) else LANES[what.role]
-
-
 async def orders(
     inbox: Inbox[Any], own: Outbox[Any], risk: Outbox[Any], strategy: Outbox[Any], recorder: Outbox[Any], desk: Desk,
     broker: Broker, clock: Clock, last: Nanos, entries: Rate,
@@ -82,7 +77,7 @@ async def orders(
             await ask(recorder, Commit(rows=rows, updates=desk.seq))
         elif rows:
             await recorder.send(Note(rows=rows, updates=desk.seq))
-        for what in sorted(plan.sends, key=lane):
+        for what in sorted(plan.sends, key=lane):  # what lessens risk leaves first
             await wire.send(what)
         for cid in plan.asks:
             await broker.status(cid)
