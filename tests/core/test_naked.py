@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fluxhero.core import journal
 from fluxhero.core.lives import FLEE, PAGE, RETRIES, RETRY
-from fluxhero.messages import Granted, Model, Nanos, Says, Why
+from fluxhero.messages import Granted, Model, Says, Why
 from tests.core.desk import (
     Diary,
     T,
@@ -58,6 +59,14 @@ def test_a_stop_that_comes_in_time_leaves_how_long_it_took() -> None:
 
 def test_a_stop_that_comes_with_the_fill_is_no_time_without_one() -> None:
     assert [row for row in holding().rows if isinstance(row, type(guarded(T, T)))] == []
+
+
+def test_how_long_it_lacks_its_stop_can_be_asked() -> None:
+    desk = unprotected()
+    assert [desk.bare(0, at(ms)) for ms in (-1, 0, 1, 1_700)] == [0, 0, 1_000_000, 1_700_000_000]
+    assert desk.bare(1, at(1_700)) == 0
+    hear(desk, 2, Says.ACCEPTED, ts=at(1_700))
+    assert desk.bare(0, at(1_800)) == 0
 
 
 def test_after_ten_seconds_it_is_told_and_not_before() -> None:
@@ -133,6 +142,14 @@ def test_a_stop_that_moves_is_never_without_one() -> None:
     assert bare(survives(desk)) == {}
 
 
+def test_of_several_it_is_told_by_slot() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(slot=2), enter(slot=0), enter(slot=1))))
+    for n in (1, 2, 3):
+        hear(desk, n, Says.FILL, 100)
+    assert [row.slot for row in desk.woken(at(10_000)).rows if isinstance(row, journal.Naked)] == [0, 1, 2]
+
+
 def test_while_the_market_is_closed_it_is_told_but_not_left() -> None:
     desk = refused()
     desk._opens = lambda ts: max(ts, at(3_600_000))
@@ -150,5 +167,5 @@ def test_a_restart_does_not_forget_since_when(ms: int) -> None:
     again.resume(at(ms))
     assert bare(again) == bare(desk) == {0: T}
     assert again.next() is not None
-    told = again.woken(Nanos(max(at(ms), at(10_000)))).rows
-    assert told[0] == naked(T, max(at(ms), at(10_000)), fled=ms >= 30_000)
+    later = [at(t) for t in range(ms + 5_000, ms + 65_000, 5_000)]
+    assert [again.woken(ts).rows for ts in later] == [desk.woken(ts).rows for ts in later]

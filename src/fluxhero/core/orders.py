@@ -67,6 +67,7 @@ class Desk(Blotter):
         super().__init__(book, model, cid, opens)
         self.audit = Audit(self, cid(0, 0).rsplit("-", 2)[0] + "-", drifts)
         self._audited = Nanos(0)  # when we last asked for a statement
+        self._resumed = Nanos(0)  # what was due before it, a former life has seen to
 
     # -- what comes in
 
@@ -135,7 +136,7 @@ class Desk(Blotter):
 
     def resume(self, ts: Nanos) -> Plan:
         """After a restart at `ts`: what has no answer yet, in the order of its decision, same bytes, same id."""
-        plan, sends = Plan(), list[tuple[int, Order | Cancel]]()
+        plan, sends, self._resumed = Plan(), list[tuple[int, Order | Cancel]](), ts
         self._audited = Nanos(ts - AUDIT)  # the first statement is due once the clock has come there
         for life in list(self.lives.values()):
             if life.canceling is not None:
@@ -162,7 +163,7 @@ class Desk(Blotter):
         times += [self._due(life) for life in self.lives.values() if life.flying]
         times += [self._alarm(s) for s in self.slots.values() if s.bare is not None]
         times += [s.waits for s in self.slots.values() if s.waits is not None]
-        return min(times)
+        return max(self._resumed, min(times))
 
     def booked(self) -> Booked:
         return msgspec.structs.replace(super().booked(), frozen=self.audit.frozen)

@@ -297,7 +297,14 @@ class SQLiteStore:
             positions={slot: Position(*rest) for slot, *rest in db.execute("SELECT * FROM positions")},
             lives=list(self._lives()),
             aims={
-                slot: Slot(leaving=bool(leaving), aim=stop, mode=mode, volume=volume, bare=bare.get(slot))
+                slot: Slot(
+                    leaving=bool(leaving),
+                    aim=stop,
+                    mode=mode,
+                    volume=volume,
+                    bare=bare.get(slot),
+                    paged=self._paged(slot, bare.get(slot)),
+                )
                 for slot, leaving, stop, mode, volume in db.execute("SELECT * FROM aims")
             },
             intents=db.execute("SELECT count(*) FROM orders WHERE cid LIKE '%-0'").fetchone()[0],
@@ -375,6 +382,15 @@ class SQLiteStore:
         ended = dict(self.db.execute(sql))
         held = self.db.execute("SELECT slot, abs(qty), opened FROM positions")
         return {slot: Nanos(ended.get(slot, opened)) for slot, qty, opened in held if guarded.get(slot, 0) < qty}
+
+    def _paged(self, slot: int, bare: Nanos | None) -> Nanos:
+        """When that was last told; 0: not yet."""
+        if bare is None:
+            return Nanos(0)
+        before = "SELECT coalesce(max(n), 0) FROM fills WHERE ts < ?"
+        sql = f"SELECT body FROM journal WHERE kind = 'naked' AND seq > ({before}) ORDER BY seq DESC"
+        told = (journal.read(journal.Naked, body) for (body,) in self.db.execute(sql, (bare,)))
+        return next((row.ts for row in told if row.slot == slot and row.since == bare), Nanos(0))
 
     def _entries(self) -> list[Nanos]:
         sql = "SELECT ts FROM orders WHERE role = ? ORDER BY n DESC LIMIT ?"
