@@ -183,6 +183,28 @@ def test_what_is_no_longer_wanted_while_its_cancel_is_on_the_way_is_not_sent_ane
     assert reborn(desk).resume(at(MINUTE + 2)).chasing == []
 
 
+def test_what_was_never_to_be_chased_is_canceled_and_nothing_is_said_of_a_chase() -> None:
+    desk = waiting()
+    plan = desk.granted(Granted(ts=at(1), cancel_entries=True))
+    assert did(plan) == ([canceling(1, Why.UNWANTED, at(1))], [stopped(1, at(1))], [])
+
+
+def test_what_was_filled_before_its_chase_is_no_chase_that_anybody_could_not_want() -> None:
+    desk = waiting()
+    desk.woken(at(MINUTE))
+    hear(desk, 1, Says.PARTIAL_FILL, 30, ts=at(MINUTE + 1))
+    assert did(desk.granted(Granted(ts=at(MINUTE + 2), cancel_entries=True))) == ([], [], [])
+    assert desk.lives[buy(1).cid].why is Why.CHASE
+
+
+def test_an_entry_that_was_rejected_before_its_chase_is_over_whatever_becomes_of_the_cancel() -> None:
+    desk = waiting()
+    desk.woken(at(MINUTE))
+    hear(desk, 1, Says.REJECTED, ts=at(MINUTE + 1))
+    assert did(desk.granted(Granted(ts=at(MINUTE + 2), cancel_entries=True))) == ([], [], [])
+    assert survives(desk).booked().entering == ()
+
+
 def test_an_entry_that_its_day_ended_is_over_without_a_chase() -> None:
     desk = waiting()
     plan = hear(desk, 1, Says.CANCELED, reason="expired at the close")

@@ -27,6 +27,7 @@ from fluxhero.messages import (
     Nanos,
     Order,
     Quality,
+    Raise,
     Role,
     Says,
     Shares,
@@ -172,7 +173,8 @@ def test_in_bars_the_fill_books_the_position_and_the_venue_arms_the_stop() -> No
 def test_with_quotes_the_first_fill_cancels_the_rest_and_the_stop_waits_for_the_end_of_the_entry() -> None:
     desk = new(Model.QUOTE)
     desk.granted(Granted(ts=T, entries=(enter(),)))
-    assert hear(desk, 1, Says.ACCEPTED).sends == []
+    plan = hear(desk, 1, Says.ACCEPTED)
+    assert (plan.sends, plan.asks) == ([], [])
     plan = hear(desk, 1, Says.PARTIAL_FILL, 30, ts=at(1))
     assert (plan.rows[1:], plan.sends) == ([canceling(1, Why.REST, at(1))], [stopped(1, at(1))])
     assert hear(desk, 1, Says.PARTIAL_FILL, 30, ts=at(2)).sends == []
@@ -196,6 +198,29 @@ def test_what_an_entry_bought_before_its_cancel_is_protected_and_its_shortfall_i
         [guard(2, 30, ts=at(2))],
         [],
     )  # fmt: skip
+
+
+def test_a_single_share_is_protected_as_any() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(qty=1),)))
+    assert hear(desk, 1, Says.FILL, 1).sends == [guard(2, 1)]
+
+
+def test_what_is_held_is_told_by_slot() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(slot=2), enter(slot=0), enter(slot=1))))
+    for n in (1, 2, 3):
+        hear(desk, n, Says.FILL, 100)
+    assert [lot.slot for lot in desk.booked().held] == [0, 1, 2]
+
+
+def test_the_price_of_an_entry_is_its_average_in_whole_micro_dollars() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(qty=3),)))
+    hear(desk, 1, Says.PARTIAL_FILL, 1)
+    plan = hear(desk, 1, Says.FILL, 2, price=100.01)
+    (row,) = (row for row in plan.rows if isinstance(row, journal.Entered))
+    assert (str(row.price), row.shortfall) == ("100006666", 20_000)
 
 
 def test_the_cancel_of_a_rest_is_not_sent_again_when_entries_are_canceled() -> None:
@@ -366,6 +391,26 @@ def test_a_stop_that_was_canceled_just_before_the_close_is_put_back_for_the_nigh
     assert desk.woken(at(60_000)).sends == [stopped(3, at(60_000))]
 
 
+def test_an_exit_and_a_closer_stop_carry_the_volume_of_the_bar_that_decided_them() -> None:
+    volumes = ((1, 1e4), (0, 7e4))
+    moved = holding_in_bars().granted(Granted(ts=at(1), raises=(Raise(slot=0, stop=usd(99)),), volumes=volumes))
+    left = holding_in_bars().granted(Granted(ts=at(1), exits=(0,), volumes=volumes))
+    orders = [order for plan in (moved, left) for order in plan.sends if isinstance(order, Order)]
+    assert [(order.role, order.volume) for order in orders] == [(Role.STOP, 7e4), (Role.EXIT, 7e4)]
+
+
+def test_a_stop_that_has_sold_all_while_the_exit_waits_for_the_open_is_the_exit() -> None:
+    desk = closed_until(holding(), at(60_000))
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    plan = hear(desk, 2, Says.FILL, 100, price=98.0, ts=at(2))
+    assert (plan.sends, plan.rows[2:], desk.lives, desk.slots[0].waits) == ([], [aim(0, ts=at(2))], {}, None)
+
+
+def test_in_bars_an_exit_does_not_wait_for_the_open() -> None:
+    desk = closed_until(holding_in_bars(), at(60_000))
+    assert desk.granted(Granted(ts=at(1), exits=(0,))).sends == [sell(3, ts=at(1))]
+
+
 def test_waking_up_to_nothing_does_nothing() -> None:
     assert did(holding().woken(at(1))) == ([], [], [])
 
@@ -422,6 +467,9 @@ def test_a_raise_while_leaving_or_flat_is_ignored() -> None:
     desk.granted(Granted(ts=at(1), exits=(0,)))
     assert did(move(desk, 99, 2)) == ([], [], [])
     assert did(move(new(Model.QUOTE), 99, 2)) == ([], [], [])
+    desk = holding()
+    hear(desk, 2, Says.FILL, 100, price=98.0)
+    assert did(move(desk, 97, 2)) == ([], [], [])
 
 
 def test_an_exit_while_the_stop_is_being_replaced_cancels_the_new_one() -> None:
@@ -494,6 +542,37 @@ def test_an_exit_that_was_rejected_three_times_is_sought_anew_when_it_is_granted
     assert desk.granted(Granted(ts=at(20), exits=(0,))).sends == [sell(6, ts=at(20))]
 
 
+def test_an_exit_that_is_granted_again_between_rejections_has_no_more_of_them() -> None:
+    desk = holding()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    hear(desk, 2, Says.CANCELED, ts=at(2))
+    hear(desk, 3, Says.REJECTED, ts=at(3))
+    assert hear(desk, 4, Says.REJECTED, ts=at(4)).sends == [sell(5, ts=at(4))]
+    assert desk.granted(Granted(ts=at(5), exits=(0,))).sends == []
+    assert hear(desk, 5, Says.REJECTED, ts=at(6)).sends == []
+    assert desk.granted(Granted(ts=at(7), exits=(0,))).sends == [sell(6, ts=at(7))]
+    for n in (6, 7):
+        assert hear(desk, n, Says.REJECTED, ts=at(8)).sends == [sell(n + 1, ts=at(8))]
+    assert hear(desk, 8, Says.REJECTED, ts=at(9)).sends == []
+    assert desk.slots[0].exit is None
+
+
+def test_a_replacement_that_was_rejected_three_times_rests_and_the_stop_stays() -> None:
+    desk = holding()
+    move(desk, 99, 1)
+    for n in (3, 4):
+        assert hear(desk, n, Says.REJECTED, ts=at(n)).sends == [guard(n + 1, 100, 99, at(n), replaces=2)]
+    assert hear(desk, 5, Says.REJECTED, ts=at(5)).sends == []
+    assert (desk.slots[0].stop, desk.slots[0].moving, desk.stop_of(0)) == (cid(2), None, usd(98))
+
+
+def test_a_rejected_entry_is_no_rejection_of_what_protects() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    hear(desk, 1, Says.REJECTED)
+    assert desk.slots == {0: Slot(aim=usd(98), mode=2, volume=5e4)}
+
+
 # -- what was heard before
 
 
@@ -507,6 +586,69 @@ def test_evidence_that_was_heard_before_changes_nothing() -> None:
     before = mind(desk), desk.seq
     assert [did(desk.update(u)) for u in heard] == [([], [], [])] * 3
     assert (mind(desk), desk.seq) == before
+
+
+def test_an_execution_that_comes_again_under_a_new_number_is_odd_and_changes_nothing() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    first = says(desk, 1, Says.PARTIAL_FILL, 30)
+    desk.update(first)
+    before = mind(desk)
+    odd = journal.Odd(ts=T, cid=cid(1), seq=2, says=Says.PARTIAL_FILL, state="partial")
+    assert did(desk.update(msgspec.structs.replace(first, seq=2))) == ([odd], [], [])
+    assert (mind(desk), desk.seq) == (before, 2)
+
+
+# -- when it looks
+
+
+def test_in_bars_every_grant_is_a_look_and_asks_for_the_account() -> None:
+    desk = new(Model.BAR)
+    plan = desk.granted(Granted(ts=T, entries=(at_market(enter()),)))
+    assert (plan.asks, plan.account, desk.next()) == ([], True, None)
+    plan = desk.granted(Granted(ts=at(5_000)))
+    assert (plan.asks, plan.account) == ([cid(1)], True)
+    assert desk.booked().grants == 2
+
+
+def test_with_quotes_a_grant_is_no_look() -> None:
+    desk = new(Model.QUOTE)
+    desk.granted(Granted(ts=T, entries=(enter(),)))
+    plan = desk.granted(Granted(ts=at(31_000)))
+    assert (plan.asks, plan.account, desk.booked().grants) == ([], False, 2)
+
+
+def test_the_account_is_asked_for_when_it_begins_and_every_half_minute() -> None:
+    desk = Diary(Model.QUOTE)
+    desk.resume(T)
+    assert desk.next() == T
+    assert (desk.woken(T).account, desk.next()) == (True, at(30_000))
+    assert (desk.woken(at(29_999)).account, desk.woken(at(30_000)).account) == (False, True)
+    assert (desk.woken(at(30_001)).account, desk.next()) == (False, at(60_000))
+    assert holding().next() == at(30_000)  # nothing is asked of a stop that stands
+
+
+def test_while_the_market_is_closed_the_account_is_not_asked_for() -> None:
+    desk = closed_until(new(Model.QUOTE), at(3_600_000))
+    assert (desk.next(), desk.woken(at(60_000)).account) == (at(3_600_000), False)
+    assert desk.woken(at(3_600_000)).account
+
+
+def test_who_begins_at_night_asks_for_the_account_at_the_open() -> None:
+    desk = Diary(Model.QUOTE)
+    desk._opens = lambda ts: at(60_000) if T <= ts < at(60_000) else ts
+    desk.resume(T)
+    assert (desk.next(), desk.woken(T).account) == (at(60_000), False)
+
+
+def test_what_happens_first_is_what_it_wakes_up_for() -> None:
+    desk = closed_until(holding(), at(20_000))
+    desk.granted(Granted(ts=at(1), exits=(0,)))  # waits for the open
+    assert desk.next() == at(20_000)
+    desk.granted(Granted(ts=at(2), entries=(enter(slot=1),)))
+    assert desk.next() == at(5_002)  # without word
+    hear(desk, 3, Says.ACCEPTED, ts=at(3))
+    assert desk.next() == at(20_000)  # it only waits for the market
 
 
 # -- after a restart
@@ -577,6 +719,23 @@ def test_a_desk_that_was_leaving_and_has_nothing_under_way_leaves_when_it_is_gra
         hear(desk, n, Says.REJECTED, ts=at(n))
     again = reborn(desk)
     assert [s.qty for s in again.granted(Granted(ts=at(20), exits=(0,))).sends if isinstance(s, Order)] == [100]
+
+
+def test_after_a_restart_at_night_a_position_that_was_to_be_left_is_left_at_the_open() -> None:
+    desk = closed_until(holding(), at(60_000))
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    again = closed_until(reborn(desk), at(60_000))
+    assert again.resume(at(2)).sends == []
+    again._audited = at(50_000)  # so that nothing else wakes it up
+    assert again.next() == at(60_000)
+    assert again.woken(at(60_000)).sends == [stopped(2, at(60_000))]
+
+
+def test_after_a_restart_what_waits_to_be_sent_anew_is_asked_for_by_slot() -> None:
+    desk = new(Model.QUOTE)
+    gone = [Life(order=buy(n, slot=slot), state=State.CANCELED, why=Why.CHASE) for n, slot in ((1, 2), (2, 0), (3, 1))]
+    desk.adopt(gone, {})
+    assert [c.slot for c in desk.resume(at(1)).chasing] == [0, 1, 2]
 
 
 # -- against the real venues

@@ -131,6 +131,20 @@ def test_of_an_order_that_stands_just_what_is_missing_was_filled(words: Words) -
     assert late == every(Kind.EXPLAINED, "position", "cash", "order")
 
 
+@pytest.mark.parametrize("words", SOME)
+def test_of_orders_that_stand_just_what_is_missing_of_them_together_was_filled(words: Words) -> None:
+    mine, venue = ours(live(entry()), live(entry(B))), (entry(left=70), entry(B, left=60))
+    for qty, kind in {70: Kind.EXPLAINED, 40: Kind.UNEXPLAINED, 30: Kind.UNEXPLAINED}.items():
+        found = kinds(words, mine, theirs(*venue, held={0: qty}, cash=CASH - qty * 50 * USD))
+        assert found == every(kind, "position", "cash", "order")
+
+
+def test_positions_come_by_slot_however_many_there_are() -> None:
+    for slots in ([40, 8, 3], [3, 40, 8], [64, 32, 16, 1]):
+        found = reconcile(ours(), theirs(held=dict.fromkeys(slots, 5))).differences
+        assert [d.slot for d in found] == sorted(slots)
+
+
 def test_an_order_that_is_gone_is_explained_by_words_that_come_or_by_its_fills_or_by_its_cancel() -> None:
     stands, goes, after_sale = live(rests()), live(rests(), going=True), theirs(cash=CASH + 4_800 * USD)
     empty = theirs(held={0: 100})
@@ -327,6 +341,7 @@ def test_every_case_has_a_verdict_for_every_state_of_our_words() -> None:
 
 
 def test_a_known_order_is_what_would_stand_of_it() -> None:
+    assert Known(order=entry(), state=State.LIVE) == live(entry(), going=False)
     order = Order(
         cid=A, ts=T, slot=3, role=Role.ENTRY, side=Side.BUY, type=Type.LIMIT, qty=Shares(100), stop=Micros(48 * USD)
     )

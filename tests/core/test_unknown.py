@@ -7,7 +7,7 @@ import pytest
 
 from fluxhero.core.lives import HEARTBEAT, WATCH
 from fluxhero.core.states import State
-from fluxhero.messages import Booked, Granted, Lot, Model, Nanos, Says, Shares, Statement, Unavailable, Why
+from fluxhero.messages import SECOND, Booked, Granted, Lot, Model, Nanos, Says, Shares, Statement, Unavailable, Why
 from tests.core.desk import (
     CASH,
     FEE,
@@ -73,6 +73,8 @@ def test_its_status_is_asked_every_heartbeat_until_there_is_a_word() -> None:
 
 def test_an_entry_that_is_absent_within_ten_seconds_is_sent_again_byte_for_byte() -> None:
     desk = sent()
+    assert desk.update(aside(1, Says.ABSENT, at(3_000))).sends == [buy(1)]
+    assert desk.next() == at(8_000)
     assert desk.update(aside(1, Says.ABSENT, at(10_000))).sends == [buy(1)]
 
 
@@ -114,6 +116,7 @@ def test_an_entry_that_turns_up_filled_in_part_is_canceled_and_protected_for_it(
 
 def test_an_entry_that_never_turns_up_is_given_up_after_two_days() -> None:
     desk = drained()
+    assert WATCH == 48 * 3600 * SECOND
     assert desk.update(aside(1, Says.ABSENT, Nanos(T + WATCH))).rows == []
     ts = Nanos(T + WATCH + 1)
     row = evidence(1, 0, Says.ABSENT, State.CANCELED, ts, "it never turned up at the venue")
@@ -158,6 +161,12 @@ def test_a_stop_that_stands_is_not_asked_for() -> None:
     assert (plan.asks, plan.sends) == ([], [])
 
 
+def test_a_stop_whose_end_waits_for_its_fills_is_asked_for() -> None:
+    desk = holding()
+    desk.update(aside(2, Says.CANCELED, at(1), filled=30))
+    assert (desk.next(), desk.woken(at(5_000)).asks) == (at(5_000), [guard(2).cid])
+
+
 def test_a_stop_that_its_entry_carries_is_not_asked_for_before_it_stands() -> None:
     desk = holding_in_bars()
     desk.granted(Granted(ts=at(1)))
@@ -185,6 +194,63 @@ def test_a_stop_that_was_canceled_before_it_was_known_is_sent_again_and_then_can
     hear(desk, 2, Says.CANCEL_REJECTED, ts=at(6_010))  # it left first, as cancels do
     assert hear(survives(desk), 2, Says.ACCEPTED, ts=at(6_050)).sends == [stopped(2, at(6_050))]
     assert hear(desk, 2, Says.CANCELED, ts=at(6_100)).sends == [sell(3, ts=at(6_100))]
+
+
+def test_a_stop_that_was_rejected_is_not_sent_again_though_its_cancel_has_no_answer() -> None:
+    desk = protecting()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    assert hear(desk, 2, Says.REJECTED, ts=at(2)).sends == [sell(3, ts=at(2))]
+    for word in (Says.ABSENT, Says.UNANSWERED):
+        assert desk.update(aside(2, word, at(3), filled=30)).sends == []
+        assert desk.lives[guard(2).cid].state is State.REJECTED
+
+
+def test_an_entry_without_word_is_asked_for_after_a_minute_and_never_chased() -> None:
+    desk = sent()
+    desk.update(aside(1, Says.UNANSWERED, at(1)))
+    plan = desk.woken(at(60_000))
+    assert (plan.rows, plan.sends, plan.asks) == ([], [], [buy(1).cid])
+
+
+def test_an_entry_whose_end_waits_for_its_fills_is_asked_for_after_a_minute_and_never_chased() -> None:
+    desk = sent()
+    hear(desk, 1, Says.ACCEPTED)
+    desk.update(aside(1, Says.CANCELED, at(1), filled=60))
+    assert desk.lives[buy(1).cid].state is State.LIVE
+    desk.woken(at(58_000))
+    assert desk.next() == at(63_000)
+    assert desk.woken(at(63_000)).asks == [buy(1).cid]
+
+
+def test_an_exit_that_waits_for_the_market_is_not_chased() -> None:
+    desk = holding()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    hear(desk, 2, Says.CANCELED, ts=at(2))
+    hear(desk, 3, Says.ACCEPTED, ts=at(3))
+    assert (desk.woken(at(60_002)).sends, desk.lives[sell(3).cid].canceling) == ([], None)
+
+
+def test_what_is_watched_for_is_asked_for_and_not_canceled_again_before_it_turns_up() -> None:
+    plan = drained().woken(at(60_000))
+    assert (plan.rows, plan.sends, plan.asks) == ([], [], [buy(1).cid])
+
+
+def test_of_an_order_that_is_over_only_the_cancel_goes_out_again() -> None:
+    desk = protecting()
+    desk.granted(Granted(ts=at(1), exits=(0,)))
+    hear(desk, 2, Says.REJECTED, ts=at(2))
+    hear(desk, 3, Says.FILL, 100, ts=at(3))
+    plan = desk.woken(at(5_001))
+    assert (plan.asks, plan.sends) == ([], [stopped(2, at(1))])
+
+
+def test_a_cancel_without_an_answer_goes_out_again_while_the_market_is_closed() -> None:
+    desk = sent()
+    hear(desk, 1, Says.ACCEPTED)
+    desk._opens = lambda ts: max(ts, at(3_600_000))
+    assert desk.next() == at(60_000)  # a minute in vain
+    desk.granted(Granted(ts=at(1), cancel_entries=True))
+    assert desk.next() == at(5_001)
 
 
 # -- after a restart
@@ -220,6 +286,29 @@ def test_a_gap_is_asked_for_once_and_what_comes_after_it_waits() -> None:
     assert (desk.update(two).relisten, desk.update(three).relisten, desk.seq) == (True, False, 0)
     assert [desk.update(u).relisten for u in (one, two, three)] == [False, False, False]
     assert (desk.seq, survives(desk).lives[buy(1).cid].state) == (3, State.LIVE)
+
+
+def test_every_gap_is_asked_for_wherever_it_is() -> None:
+    desk = sent()
+    for n in (1, 4, 7):
+        late = msgspec.structs.replace(aside(1, Says.ACCEPTED, at(n)), seq=n + 1)
+        hear(desk, 1, Says.ACCEPTED, ts=at(n))
+        assert desk.seq == n
+        assert desk.update(msgspec.structs.replace(late, seq=n + 2)).relisten
+        assert not desk.update(msgspec.structs.replace(late, seq=n + 3)).relisten
+        hear(desk, 1, Says.ACCEPTED, ts=at(n))
+        hear(desk, 1, Says.ACCEPTED, ts=at(n))
+
+
+def test_what_is_not_counted_or_comes_twice_is_no_gap() -> None:
+    desk = sent()
+    first = msgspec.structs.replace(aside(1, Says.ACCEPTED), seq=1)
+    words = [aside(1, Says.UNANSWERED), first, first, msgspec.structs.replace(first, seq=2), first]
+    assert [desk.update(u).relisten for u in words] == [False] * 5
+
+
+def test_where_nothing_was_ever_wanted_no_stop_rests_and_nothing_is_bare() -> None:
+    assert (sent().stop_of(7), sent().bare(7, T)) == (0, 0)
 
 
 def test_a_terminal_word_waits_for_the_executions_that_it_speaks_of() -> None:

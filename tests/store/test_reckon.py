@@ -154,13 +154,13 @@ WRONG: dict[str, tuple[Rows, str]] = {
         ],
         "row 5, entered: qty is 59, reckoned 60",
     ),
-    "taken over without a drift": ([ADOPTED], "row 3, adopted: no drift of position to 50 stands before it"),
+    "taken over without a drift": ([ADOPTED], "row 3, adopted: no drift of position by 50 stands before it"),
     "taken over otherwise than it drifted": (
         [drift("position", 0, 60, 51), ADOPTED],
-        "row 4, adopted: no drift of position to 50 stands before it",
+        "row 4, adopted: no drift of position by 50 stands before it",
     ),
     "taken over with other cash": (
-        [drift("position", 0, 60, 50), but(ADOPTED, cash=usd(93_999))],
+        [drift("position", 0, 0, 50), but(ADOPTED, cash=usd(93_999))],
         "row 4, adopted: cash is 93999000000, reckoned 100000000000",
     ),
     "healed of nothing": (

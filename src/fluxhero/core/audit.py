@@ -41,7 +41,9 @@ class Audit:
         if not self._drifts.held and not self._drifts.seen and self._same(s):
             return plan
         findings = reconcile(self._ours(), s)
+        told = {d.key: _gap(d) for d in self._held()}
         new, healed = self._drifts.feed(s.ts, findings.differences)
+        new += [d for d in self._held() if told.get(d.key, _gap(d)) != _gap(d)]  # what is adopted is what was told
         plan.asks += [cid for cid in findings.ask if not self._travels(cid)]
         plan.rows += [_row(d, s.ts) for d in new]
         for d in self._held():

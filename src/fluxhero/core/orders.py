@@ -171,14 +171,16 @@ class Desk(Blotter):
     # -- what is wanted
 
     def _adopt(self, g: Granted, plan: Plan) -> None:
-        """What is taken over has a stop where its symbol had one, and is left where it had none."""
+        """What is taken over has a stop where its symbol had one on that side; what has not, is left."""
+        had = {lot.slot: self.book.held(lot.slot) for lot in g.adopts}
         self.audit.adopt(g.adopts, g.ts, plan)
         for life in plan.ended:
             self._closed(life, g.ts, plan)
-        for slot in [lot.slot for lot in g.adopts]:
+        for slot, before in had.items():
             s, held = self._slot(slot), self.book.held(slot)
-            if held and not s.aim:
-                self._leave(slot, g.ts, plan, None)
+            turned = held != before and held * before <= 0
+            if (held and (turned or not s.aim)) or (turned and s.stop):
+                self._aim(slot, g.ts, plan, leaving=True)
             self._advance(slot, g.ts, plan)
             self._guard(slot, g.ts, plan)
 
