@@ -36,7 +36,7 @@ class EmbeddedWorld:
     def __init__(self, of: Embedding, store: SQLiteStore, host: Host) -> None:
         self.clock = DrivenClock()
         self._of, self._store, self._host = of, store, host
-        self._ledger = VenueLedger(store.directory, heard=store.heard, fresh=store.seq == 0)
+        self._ledger = VenueLedger(store.directory, heard=store.heard, fresh=store.seq == 0, reserve=store.reserve)
         self._turns = Turns()
         latency = 0 if of.model is Model.BAR else of.config.paper.latency_ms * 1_000_000
         self.broker = Paper(self._venue(), self._ledger, self.clock, Nanos(latency))

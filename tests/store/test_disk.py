@@ -2,14 +2,16 @@
 
 import resource
 import sqlite3
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from fluxhero.core import journal
 from fluxhero.messages import Cid, Nanos, Says
+from fluxhero.store.reserve import FILE as RESERVE
 from fluxhero.store.sqlite import FILE, FOLD, SQLiteStore, StoreError
 
 
@@ -74,3 +76,40 @@ def test_the_log_is_folded_in_once_it_is_long(tmp_path: Path) -> None:
             sizes.append((tmp_path / FILE).stat().st_size)
     assert len(set(sizes[:-1])) == 1
     assert sizes[-1] > sizes[0]
+
+
+def test_on_a_full_disk_the_reserve_is_given_up_and_the_rows_are_taken(tmp_path: Path) -> None:
+    with SQLiteStore(tmp_path, reserve=2**20) as store:
+        assert (tmp_path / RESERVE).stat().st_size == 2**20
+        full = sqlite3.OperationalError("database or disk is full")
+        full.sqlite_errorcode = sqlite3.SQLITE_FULL
+        assert (store.reserve.helps(full), store.reserve.helps(full)) == (True, False)
+        assert not (tmp_path / RESERVE).exists()
+
+
+def test_a_disk_that_is_full_takes_what_the_reserve_leaves_room_for(tiny: Path) -> None:
+    """A file system of 4 MB, full but for the reserve."""
+    with SQLiteStore(tiny, reserve=300_000) as store:
+        store.commit([row(1)], (), 1, 0)
+        _fill(tiny / "ballast")
+        n = 1
+        while (tiny / RESERVE).exists():
+            store.commit([row(n := n + 1)], (), n, 0)
+        assert kept(store) == (n, n)
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    at = tmp_path / "tiny"
+    at.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", at], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("no file system may be mounted here")
+    yield at
+    subprocess.run(["umount", "-l", at], check=True)

@@ -23,6 +23,7 @@ from fluxhero.core.states import OPEN
 from fluxhero.core.states import State as OrderState
 from fluxhero.messages import Micros, Nanos, Role, Round, State, Traded, Why
 from fluxhero.store import schema
+from fluxhero.store.reserve import Reserve
 
 FILE = "fluxhero.sqlite"
 TAIL = 20_000  # rows of the chain that every start checks
@@ -114,6 +115,17 @@ def blind(db: sqlite3.Connection) -> bool:
     return bool(db.execute(sql).fetchone() == ("blind",))
 
 
+def trips(db: sqlite3.Connection) -> list[journal.Tripped]:
+    """Those that are held, oldest first."""
+    sql = "SELECT ts, trip, cause, equity, value, bound, slot FROM trips WHERE released IS NULL ORDER BY n"
+    return [
+        journal.Tripped(
+            ts=Nanos(ts), trip=trip, cause=cause, equity=Micros(equity), value=value, limit=bound, slot=slot
+        )
+        for ts, trip, cause, equity, value, bound, slot in db.execute(sql)
+    ]
+
+
 def fills_after(db: sqlite3.Connection, count: int) -> Iterator[Traded]:
     """The fills past the first `count`, in order."""
     sql = "SELECT o.body, f.qty, f.price FROM fills f JOIN orders o USING (cid) ORDER BY f.n LIMIT -1 OFFSET ?"
@@ -158,18 +170,26 @@ class Restored(msgspec.Struct):
     answered: list[journal.Commanded]  # the newest commands with an id, oldest first
     blind: bool  # since the last seal nobody watched the market
     drifts: list[journal.Drift]
+    trips: list[journal.Tripped]  # that are held, oldest first
+    rejects: list[Nanos]  # when the newest orders were refused
+    trades: list[tuple[Nanos, Nanos]]  # when the newest round trips were opened and closed, oldest first
+
+
+FAILURES = (sqlite3.Error, StoreError)  # of a commit
 
 
 class SQLiteStore:
     """A state directory opened for writing."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, reserve: int = 0) -> None:
+        """`reserve`: bytes to keep free for a full disk."""
         self.directory = directory
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = Lock(directory)
         except OSError as e:
             raise StoreError(f"{directory} cannot hold a state: {e.strerror}") from None
+        self.reserve = Reserve(directory, reserve)
         self._run = self._folded = 0
         self._lost: sqlite3.Error | None = None  # what the disk failed with
         try:
@@ -202,7 +222,7 @@ class SQLiteStore:
     def commit(self, rows: Sequence[journal.Row], states: Iterable[State], tape: int, updates: int) -> None:
         """Rows, their projections, newest states and both cursors: all or nothing, and on the disk when it returns."""
         self._whole()
-        db, seq, head = self.db, self.seq, self.head
+        seq, head = self.seq, self.head
         lines: list[journal.Line] = []
         statements: list[schema.Statement] = []
         for row in rows:
@@ -210,22 +230,29 @@ class SQLiteStore:
             lines.append(journal.line(seq, row, head))
             head = lines[-1][4]
             statements += schema.project(seq, row, lines[-1][3])
+        rest: list[schema.Statement] = [("INSERT OR REPLACE INTO marks VALUES (?, ?)", m) for m in schema.marks(rows)]
+        rest += [(STATE, (s.name, s.count, s.blob)) for s in states]
+        cursors = {"rows": seq, "tape": tape, **({"updates": updates} if updates else {})}
+        rest += [(CURSOR, cursor) for cursor in cursors.items()]
+        try:
+            self._write(lines, [*statements, *rest])
+        except sqlite3.Error as e:
+            if not self.reserve.helps(e):
+                raise
+            self._write(lines, [*statements, *rest])
+        self.seq, self.head = seq, head
+
+    def _write(self, lines: Sequence[journal.Line], statements: Sequence[schema.Statement]) -> None:
+        db = self.db
         db.execute("BEGIN IMMEDIATE")
         try:
             db.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?)", lines)
             for sql, group in groupby(statements, itemgetter(0)):
                 db.executemany(sql, [values for _, values in group])
-            if closes := schema.marks(rows):
-                db.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?)", closes)
-            if newest := [(s.name, s.count, s.blob) for s in states]:
-                db.executemany(STATE, newest)
-            cursors = [("rows", seq), ("tape", tape), ("updates", updates)]
-            db.executemany(CURSOR, cursors if updates else cursors[:2])
             db.execute("COMMIT")
         except BaseException as e:
             self._failed(e)
             raise
-        self.seq, self.head = seq, head
 
     def fold(self) -> None:
         """Takes a log that has grown long into the file, so that no commit has to: for when nobody waits."""
@@ -321,6 +348,9 @@ class SQLiteStore:
             drifts=[
                 journal.read(journal.Drift, body) for (body,) in db.execute("SELECT body FROM drifts ORDER BY key")
             ],
+            trips=trips(db),
+            rejects=self._rejects(),
+            trades=db.execute("SELECT opened, closed FROM trades ORDER BY n DESC LIMIT 1000").fetchall()[::-1],
         )
 
     @property
@@ -337,6 +367,17 @@ class SQLiteStore:
         sql = "SELECT mode, result FROM trades ORDER BY n LIMIT -1 OFFSET ?"
         for mode, result in self.db.execute(sql, (count,)):
             yield Round(mode=mode, result=result)
+
+    def knows(self, body: bytes) -> bool:
+        """Is there such a row among the newest?"""
+        sql = "SELECT 1 FROM (SELECT body FROM journal ORDER BY seq DESC LIMIT 10000) WHERE body = ?"
+        return self.db.execute(sql, (body,)).fetchone() is not None
+
+    def flows_after(self, count: int) -> Iterator[Micros]:
+        """What the account gained or lost by adoption, past the first `count` times."""
+        sql = "SELECT body FROM journal WHERE kind = 'adopted' ORDER BY seq LIMIT -1 OFFSET ?"
+        for (body,) in self.db.execute(sql, (count,)):
+            yield journal.read(journal.Adopted, body).flow
 
     def lines(self) -> Iterator[journal.Line]:
         """The whole journal."""
@@ -395,6 +436,11 @@ class SQLiteStore:
     def _entries(self) -> list[Nanos]:
         sql = "SELECT ts FROM orders WHERE role = ? ORDER BY n DESC LIMIT ?"
         return [Nanos(ts) for (ts,) in self.db.execute(sql, (Role.ENTRY, A_DAY))][::-1]
+
+    def _rejects(self) -> list[Nanos]:
+        newest = "SELECT n, state, updated FROM orders ORDER BY n DESC LIMIT 100"
+        sql = f"SELECT updated FROM ({newest}) WHERE state = 'rejected' ORDER BY n"
+        return [Nanos(ts) for (ts,) in self.db.execute(sql)]
 
     def _seals(self, keep: int) -> list[journal.Seal | journal.Past]:
         sql = "SELECT body FROM journal WHERE kind IN ('seal', 'past') ORDER BY seq DESC LIMIT ?"

@@ -10,6 +10,7 @@ import msgspec
 
 from fluxhero.exchange.matching import Snapshot
 from fluxhero.messages import Update
+from fluxhero.store.reserve import Reserve
 from fluxhero.store.sqlite import StoreError, close, connect, migrate, rollback
 
 FILE = "venue.sqlite"
@@ -23,8 +24,9 @@ _decoder = msgspec.msgpack.Decoder(Update)
 
 
 class VenueLedger:
-    def __init__(self, directory: Path, heard: int = 0, fresh: bool = False) -> None:
+    def __init__(self, directory: Path, heard: int = 0, fresh: bool = False, reserve: Reserve | None = None) -> None:
         """Refuses a ledger that has not said what we have `heard`, or that knows orders of an account just opened."""
+        self._reserve = reserve or Reserve(directory, 0)
         try:
             self._open(directory / FILE)
         except (sqlite3.Error, msgspec.MsgspecError) as e:
@@ -56,18 +58,29 @@ class VenueLedger:
     def commit(
         self, state: Snapshot, cursor: int, arrived: Iterable[str], updates: Sequence[Update], event: int | None
     ) -> None:
+        given = state, cursor, [(key,) for key in arrived], updates, event
+        try:
+            self._write(*given)
+        except sqlite3.Error as e:
+            if not self._reserve.helps(e):
+                raise
+            self._write(*given)
+        self.cursor = cursor
+
+    def _write(
+        self, state: Snapshot, cursor: int, arrived: Sequence[tuple[str]], updates: Sequence[Update], event: int | None
+    ) -> None:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
             db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (cursor, msgspec.msgpack.encode(state)))
-            db.executemany("INSERT INTO arrivals VALUES (?)", [(key,) for key in arrived])
+            db.executemany("INSERT INTO arrivals VALUES (?)", arrived)
             said = [(u.seq, event, msgspec.msgpack.encode(u)) for u in updates]
             db.executemany("INSERT INTO updates VALUES (?, ?, ?)", said)
             db.execute("COMMIT")
         except BaseException:
             rollback(db)
             raise
-        self.cursor = cursor
 
     def close(self) -> None:
         close(self._db)
