@@ -125,7 +125,7 @@ def _judge_functions(session: pytest.Session, mutants: Sequence[Mutant], plugin:
         code = _code(function, mutant) if function else None
         if function and code:
             of = function.__code__
-            items = tests.setdefault(function, [item for item in shortest if of in plugin.runs[item.nodeid]])
+            items = tests.setdefault(function, [item for item in shortest if of in plugin.runs.get(item.nodeid, set())])
             ended = fork(partial(_swapped, items, function, code))
             if PASSED < ended < FAILED:
                 items.insert(0, items.pop(ended - 1))

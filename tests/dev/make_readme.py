@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fluxhero import cli, metrics
-from fluxhero.core import states
+from fluxhero.core import ladder, states
 from fluxhero.feeds import reasons
 from fluxhero.kernel.strategies import sma_cross
 from fluxhero.operate import configure
@@ -47,6 +47,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "config": configure.table,
     "metrics": metrics.table,
     "life": life,
+    "ladder": ladder.table,
 }
 
 

@@ -58,6 +58,31 @@ TARGETS = {
             "hypothesis.stateful", "trio",
         ),
     ),
+    "risk": Target(
+        modules=tuple(
+            f"fluxhero.core.{name}" for name in ("risk", "gate", "watch", "trips", "ladder", "marks", "rate")
+        ),
+        tests=tuple(
+            f"tests/core/test_{name}.py"
+            for name in (
+                "risk", "commands", "rate", "shorts", "company", "months", "spreads", "caps", "trips", "silence",
+                "bases", "ladder_rules",
+            )
+        ),
+        warm=(
+            "fluxhero.kernel.arrays", "fluxhero.kernel.strategies.metronome", "fluxhero.store.schema",
+            "fluxhero.core.journal", "fluxhero.core.calendar", "trio",
+        ),
+    ),
+    "gates": Target(
+        modules=("fluxhero.kernel.risk", "fluxhero.kernel.gates"),
+        tests=tuple(
+            f"tests/kernel/test_{name}.py"
+            for name in ("gates", "noise", "sizing", "watch", "company", "weights", "caps")
+        ),
+        warm=("fluxhero.kernel.arrays", "fluxhero.kernel.correlation", "fluxhero.kernel.rows", "fluxhero.messages"),
+        env={"NUMBA_DISABLE_JIT": "1"},  # which a mutant would have to be compiled for
+    ),
 }  # fmt: skip
 
 Key = tuple[str, str, str]  # where, what it was, what it is now

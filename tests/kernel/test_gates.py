@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from fluxhero.feeds.tape import WHOLE_SESSION
-from fluxhero.kernel.codes import C_GAP, C_HOURS, GAP, HOURS, LONG, OPEN, SUSPECT
+from fluxhero.kernel.codes import C_GAP, C_HOURS, GAP, HOURS, LONG, OPEN, SUSPECT, VOLUME
 from fluxhero.kernel.compile import entry
-from fluxhero.kernel.gates import allowed, looks_split, session
+from fluxhero.kernel.gates import LOUD, allowed, looks_split, session
 from fluxhero.kernel.rows import observe
 from fluxhero.kernel.state import SESSION, Array
 from tests.kernel.drive import bars_of, fresh, recorded, records, rules, thinker, tuned, walk
@@ -25,6 +25,11 @@ Answer = tuple[int, list[float], list[float]]  # gate; value and limit of the ho
 @entry
 def _allowed(rows: Array, bars: Array, params: Array) -> int:
     return allowed(rows[0], bars[0], params[0].rules, LONG, False)
+
+
+@entry
+def _filtered(rows: Array, bars: Array, params: Array) -> int:
+    return allowed(rows[0], bars[0], params[0].rules, LONG, True)
 
 
 @entry
@@ -82,6 +87,20 @@ def test_daily_bars_are_never_refused_by_the_hour() -> None:
 
 def test_the_hour_refuses_before_the_gap_and_both_are_told() -> None:
     assert asked(5, gap=0.1) == (HOURS, [5.0, 0.1], [15.0, 0.02])
+
+
+# -- hardly any volume, and any amount of noise
+
+
+def test_the_loudest_noise_is_told_as_a_thousand() -> None:
+    assert LOUD == 1000.0
+
+
+@pytest.mark.parametrize(("volume", "gate"), [(0.3, OPEN), (0.15, VOLUME), (0.1, VOLUME)])
+def test_the_volume_is_compared_with_its_mean_however_small_that_is(volume: float, gate: int) -> None:
+    rows, bars = fresh(), bars_of(np.array([100.0]))
+    rows["reading"]["volume_mean"], bars["left"], bars["volume"] = 0.3, 200, volume
+    assert _filtered(rows, bars, tuned(rules(), volume_breakout=0.5)) == gate
 
 
 # -- the gap

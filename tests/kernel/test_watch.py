@@ -104,6 +104,13 @@ def test_a_day_rolls_at_its_first_event_even_before_a_seal() -> None:
     assert seals(a, [93_600, 93_600], 1, start=20) == [0, DAY_LOSS]
 
 
+def test_the_first_day_of_all_begins_with_what_there_is() -> None:
+    a = opened()
+    a["day_base"] = a["last"] = 7
+    rolled(a, 3)
+    assert [int(a[name][0]) for name in ("day_base", "session", "strikes")] == [CASH, 3, 0]
+
+
 def test_a_day_rolls_once() -> None:
     a = opened()
     seals(a, [100_000, 99_000])
@@ -247,3 +254,9 @@ def test_after_a_release_the_count_begins_anew() -> None:
 @pytest.mark.parametrize("equity", [0, -50_000])
 def test_a_ruined_account_trips_both_at_once(equity: int) -> None:
     assert seals(opened(), [100_000, equity]) == [0, DAY_LOSS | DRAWDOWN]
+
+
+@pytest.mark.parametrize("base", [0, -1, -50_000])
+def test_of_nothing_any_loss_is_too_much_and_none_is_none(base: int) -> None:
+    assert seals(opened(base * USD), [base, base, base + 1]) == [0, 0, 0]
+    assert seals(opened(base * USD), [base, base - 0.000001]) == [0, DAY_LOSS | DRAWDOWN]
