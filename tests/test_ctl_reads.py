@@ -56,6 +56,12 @@ ASKED: dict[str, Answer] = {
     "trades 7": {"cmd": "trades", "n": 7},
     "equity": {"cmd": "equity"},
     "equity month": {"cmd": "equity", "period": "month"},
+    "risk": {"cmd": "risk"},
+    "exposure": {"cmd": "exposure"},
+    "trips": {"cmd": "trips"},
+    "trips --all": {"cmd": "trips", "all": True},
+    "report": {"cmd": "report"},
+    "report 20": {"cmd": "report", "n": 20},
     "bars IBM": {"cmd": "bars", "symbol": "IBM"},
     "bars IBM 1000": {"cmd": "bars", "symbol": "IBM", "n": 1000},
     "indicators IBM": {"cmd": "indicators", "symbol": "IBM"},
@@ -103,7 +109,8 @@ def test_every_command_is_among_them() -> None:
 
 WRONG = [
     "trades 0", "trades 1001", "trades x", "trades -1", "bars", "bars IBM 0", "bars IBM 2.5", "indicators",
-    "equity year", "signals 5 6", "signals IBM AIG", "signals 0", "signals 2000 IBM", "events 0", "release",
+    "equity year", "report 0", "report IBM", "signals 5 6", "signals IBM AIG", "signals 0", "signals 2000 IBM",
+    "events 0", "release",
     "release halt", "watch --interval 0.1", "watch --interval 61", "watch --interval nan", "watch --interval x",
     "status --id x", "pause IBM AIG", "limits IBM",
 ]  # fmt: skip
@@ -416,7 +423,7 @@ def test_letters_that_the_terminal_does_not_have_are_replaced(state: Path) -> No
 
 
 HEAVY = {"numba", "llvmlite", "pyarrow", "pandas", "trio", "httpx", "structlog", "fluxhero.store.records"}
-LIGHT = [c for c in READS if c not in ("account", "indicators", "regime")]
+LIGHT = [c for c in READS if c not in ("account", "exposure", "indicators", "regime", "report", "risk")]
 
 
 def loaded(state: Path, words: list[str]) -> list[str]:
@@ -434,6 +441,29 @@ def loaded(state: Path, words: list[str]) -> list[str]:
 @pytest.mark.parametrize("cmd", [*LIGHT, "halt"])
 def test_a_command_loads_no_library_that_it_does_not_need(cmd: str, state: Path) -> None:
     assert loaded(state, [cmd, *(["IBM"] if cmd in ("bars", "why") else [])]) == []
+
+
+def test_a_report_as_text_as_json_and_as_a_page(state: Path, tmp_path: Path) -> None:
+    text, told, file = (
+        ctl("--state", state, "report"),
+        ctl("--state", state, "report", "--json"),
+        tmp_path / "risk.html",
+    )
+    assert (text.code, text.out.splitlines()[0]) == (
+        0, "risk report of 2024-03-28, at the closes of 2024-03-28 11:20:00 ET, NORMAL"
+    )  # fmt: skip
+    assert json.loads(told.out)["market_time"] == "2024-03-28 11:20:00 ET"
+    assert ctl("--state", state, "report", "--html", file) == Ran(0, f"wrote {file}\n", "")
+    assert ctl("--state", state, "report", "--html", "-") == Ran(0, f"{file.read_text()}\n", "")
+    assert file.read_text().startswith("<!doctype html>")
+    ran = ctl("--state", state, "report", "--html", tmp_path)
+    assert ran == Ran(70, "", f"{tmp_path} cannot be written: Is a directory\n")
+
+
+def test_a_daemons_report_is_shown_without_a_heavy_library(state: Path, tmp_path: Path) -> None:
+    answer = json.loads(ctl("--state", state, "report", "--json").out)
+    with Daemon(tmp_path / "control.sock", lambda request: [answer]):
+        assert loaded(tmp_path, ["report", "--html", str(tmp_path / "risk.html")]) == []
 
 
 @pytest.mark.parametrize("cmd", ["account", "indicators IBM", "regime", "watch --once"])

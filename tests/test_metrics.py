@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from fluxhero.config import parse
 from fluxhero.core import journal as j
 from fluxhero.core.explain import GATE_NAMES, OUTCOMES
+from fluxhero.core.ladder import Trip
 from fluxhero.gauges import READINGS
 from fluxhero.kernel import codes
 from fluxhero.kernel.plug import settled
@@ -217,7 +218,20 @@ def test_labels_are_of_few_words_and_never_of_an_order(daemon: Daemon) -> None:
     assert said.pop("le")
     limits = {name for name in said.pop("limit") if isinstance(getattr(config.risk, name), float)}
     assert limits == {"position_cap", "deployed_cap", "day_loss", "soft_drawdown", "hard_drawdown"}
-    actors = {"recorder", "orders", "risk", "strategy", "candles", "feed", "heart", "door", "control", "http"}
+    actors = {
+        "recorder",
+        "orders",
+        "risk",
+        "brake",
+        "strategy",
+        "candles",
+        "feed",
+        "senses",
+        "heart",
+        "door",
+        "control",
+        "http",
+    }
     assert said == {
         "actor": actors,
         "symbol": set(config.market.symbols),
@@ -226,6 +240,7 @@ def test_labels_are_of_few_words_and_never_of_an_order(daemon: Daemon) -> None:
         "gate": {name for code, name in GATE_NAMES.items() if code != codes.OPEN},
         "name": set(READINGS),
         "role": set(Role),
+        "trip": set(Trip),
         "says": set(Says),
         "state": {"sent", "unknown", "live", "partial"},
         "result": {"won", "lost", "ok", "sent", "given up"},

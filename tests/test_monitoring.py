@@ -260,8 +260,17 @@ CASES = (
     ),
     Case(
         "Rung", {"fluxhero_rung": "0+0x119 3+0x400"}, 595, 600,
-        says="Trading is cut down to rung 3 (2 safe, 3 halted, 4 flatten)",
+        says="Trading is cut down to rung 3 (1 reducing, 2 safe, 3 halted, 4 flatten)",
     ),
+    Case(
+        "SymbolRung", {'fluxhero_symbol_rung{symbol="IBM"}': "0+0x119 1+0x400"}, 715, 720, {"symbol": "IBM"},
+        "IBM is cut down to rung 1 (1 reducing, 4 flatten)",
+    ),
+    Case(
+        "ClockSkew", {"fluxhero_clock_skew_seconds": "0+0x119 -3+0x400"}, 595, 600,
+        says="The machine's clock has jumped by 3s",
+    ),
+    Case("JournalDeaf", {"fluxhero_journal_deaf": "0+0x119 1+0x400"}, 595, 600),
     Case(
         "DayLoss", {"fluxhero_day_result_ratio": "-0.019+0x119 -0.021+0x400"}, 595, 600,
         says="The day has lost 2.1%, two thirds of its limit",

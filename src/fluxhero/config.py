@@ -89,6 +89,10 @@ class Gates(Section, frozen=True, kw_only=True):
     spread_noon: Annotated[Factor, key("deviations of 5 m closes", "the same from 12:00 to 13:00 New York")] = 0.15
     fresh: Annotated[Glance, key("s", "the age up to which a quote is fresh", under="quiet")] = 5.0
     quiet: Annotated[Glance, key("s", "the same for one that stands while others come")] = 60.0
+    collar: Annotated[Share, key("share of the close", "a quote further from the last close is no price")] = 0.05
+    day_trades: Annotated[
+        int, Meta(ge=0, le=1000), key("round trips", "within a day, of five sessions: then no entries; 0: no bound")
+    ] = 0
     shorts: Annotated[bool, key("flag", "short positions too")] = False
     hard_to_borrow: Annotated[
         tuple[Symbol, ...], key("symbols", "never sold short", range='like "BRK.B", none twice')

@@ -15,6 +15,7 @@ from fluxhero.actors.http import http
 from fluxhero.actors.orders import orders
 from fluxhero.actors.recorder import Backlog, recorder
 from fluxhero.actors.risk import risk
+from fluxhero.actors.senses import senses
 from fluxhero.actors.strategy import strategy
 from fluxhero.gauges import Life
 from fluxhero.house import House
@@ -50,6 +51,7 @@ async def run(daemon: Daemon) -> None:
 async def _life(d: Daemon, safe: str) -> None:
     """`safe`: why the seekers stay down, if they do; the market goes on without them."""
     ports, house, world = d.ports, d.house, d.ports.world()
+    brake = house.brake
     try:
         mind = begun(d.outset, ports, safe)
         traffic = Traffic()
@@ -57,7 +59,7 @@ async def _life(d: Daemon, safe: str) -> None:
         to_strategy, at_strategy = nowhere() if safe else box(BACK, traffic)
         to_risk, at_risk = box(BACK, traffic)
         to_orders, at_orders = box(BACK, traffic)
-        to_recorder, at_recorder = box(FORWARD, traffic)
+        to_recorder, at_recorder = box(BACK, traffic)
         boxes = {"recorder": at_recorder, "orders": at_orders, "risk": at_risk}
         backlog = Backlog(ports.host)
 
@@ -67,18 +69,14 @@ async def _life(d: Daemon, safe: str) -> None:
 
         wire = Wire(world, traffic, to_risk, flush)
         source = world.source(traffic, mind.tape, backlog.due, flush)
-
-        async def reads() -> None:
-            await feed(source, to_candles, to_risk)
-            await flush()
-
         host, clock, tape, last, broker = ports.host, world.clock, mind.tape, mind.last, world.broker
-        after_orders = to_risk, to_strategy, to_recorder
+        ends = to_risk, to_strategy, to_recorder
         told = Controller(d.outset.directory, d.outset.symbols, house.answers, wire, host, d.leaving, house.counted)
         children = [
-            Child("recorder", recorder, at_recorder, ports, backlog, lambda: source.position, house.witness),
-            Child("orders", orders, at_orders, to_orders, *after_orders, mind.desk, broker, clock, last, mind.sent),
-            Child("risk", risk, at_risk, to_strategy, to_orders, to_recorder, mind.risk, clock, tape, last),
+            Child("recorder", recorder, at_recorder, ports, backlog, lambda: source.position, house.witness, brake),
+            Child("orders", orders, at_orders, to_orders, *ends, mind.desk, broker, clock, last, mind.sent, brake),
+            Child("risk", risk, at_risk, to_risk, to_orders, *ends[1:], mind.risk, clock, brake, tape, last, source),
+            Child("brake", brake.watched, host),
         ]
         if not safe:
             boxes |= {"strategy": at_strategy, "candles": at_candles}
@@ -87,7 +85,8 @@ async def _life(d: Daemon, safe: str) -> None:
                 Child("candles", candles, at_candles, to_candles, to_risk, mind.candles, clock, tape),
             ]
         children += [
-            Child("market" if safe else "feed", reads),
+            Child("market" if safe else "feed", feed, source, to_candles, to_risk, flush),
+            Child("senses", senses, host, ports.senses, brake, wire, house.sensed),
             Child("heart", heart, host, traffic, house.vitals, ports.notify, house.ready, house.late),
             Child("door", door, d.leaving, traffic, wire if d.parting else None),
             *([Child("control", control, d.socket, told)] if d.socket else []),

@@ -9,6 +9,7 @@ from typing import Any
 
 from fluxhero.core.audit import EVERYTHING
 from fluxhero.core.calendar import CalendarEnd, nyse
+from fluxhero.core.ladder import Trip
 from fluxhero.core.states import OPEN
 from fluxhero.kernel.warm import compiled
 from fluxhero.messages import Nanos
@@ -124,6 +125,7 @@ class Gauges:
             m.naked.labels(symbol).set(desk.bare(slot, now) / 1e9)
             m.drifts.labels(symbol).set((slot in frozen) + (EVERYTHING in frozen))
             m.paused.labels(symbol).set(slot in life.mind.risk.paused)
+            m.symbol_rung.labels(symbol).set(int(life.mind.risk.trips.of(slot)[0]))
 
     def _risk(self, life: Life) -> None:
         m, risk = self._m, life.mind.risk
@@ -135,6 +137,9 @@ class Gauges:
         m.exposure.set(life.exposure)
         m.positions.set(len(life.mind.desk.book.positions))
         m.rung.set(int(risk.rung))
+        held = [row.trip for row in risk.trips]
+        for trip in Trip:
+            m.held.labels(trip.value).set(held.count(trip))
 
 
 def _rise(seen: dict[str, int], name: str, value: int, counter: Any) -> None:

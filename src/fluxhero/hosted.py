@@ -15,12 +15,14 @@ import trio
 
 from fluxhero import __version__
 from fluxhero.config import Config
+from fluxhero.core.ladder import Rung
 from fluxhero.daemon import Daemon, run
 from fluxhero.house import House, Witness
 from fluxhero.kernel.plug import find
 from fluxhero.kernel.warm import warm
 from fluxhero.outset import Outset
 from fluxhero.ports import Ports
+from fluxhero.runtime.brake import Brake
 from fluxhero.runtime.listen import local, unix
 from fluxhero.runtime.supervise import GaveUp, lone
 from fluxhero.store.sqlite import StoreError
@@ -50,7 +52,7 @@ async def hosted(h: Hosting, ports: Ports) -> bool:
     ports.store.begin_run(
         pid=os.getpid(), host=socket.gethostname(), started=ports.host.wall(), version=__version__, code=strategy.code
     )
-    house = House(h.config, h.outset, ports.host, ports.notify, h.narrator, lambda: h.opened(house.serves))
+    house = House(h.config, h.outset, ports, h.narrator, lambda: h.opened(house.serves))
     ports.notify("STATUS=loading the kernel")
     warm(strategy)
     with ExitStack() as opened:
@@ -60,6 +62,7 @@ async def hosted(h: Hosting, ports: Ports) -> bool:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_signals, leaving)
+                nursery.start_soon(_halts, house.brake)
                 nursery.start_soon(_parting, leaving, house, nursery.cancel_scope)
                 if h.seconds is not None:
                     nursery.start_soon(_timeout, h.seconds, leaving)
@@ -81,6 +84,14 @@ async def _signals(leaving: trio.Event) -> None:
         async for number in received:
             log.info("leaving", signal=signal.Signals(number).name)
             leaving.set()
+
+
+async def _halts(brake: Brake) -> None:
+    """SIGUSR1: whatever else is dead, nothing that opens a position leaves from here on."""
+    with trio.open_signal_receiver(signal.SIGUSR1) as received:
+        async for _ in received:
+            log.warning("halting", signal="SIGUSR1")
+            brake.pull(Rung.HALTED, "SIGUSR1")
 
 
 async def _parting(leaving: trio.Event, house: House, scope: trio.CancelScope) -> None:

@@ -12,11 +12,14 @@ from fluxhero.actors.http import Page
 from fluxhero.config import Config, plain
 from fluxhero.core import journal
 from fluxhero.core.explain import when
+from fluxhero.core.ladder import Trip
 from fluxhero.gauges import Gauges, Life
 from fluxhero.kernel.plug import find
+from fluxhero.messages import Sensed
 from fluxhero.metrics import Metrics
 from fluxhero.outset import Outset
-from fluxhero.ports import Host, Notify
+from fluxhero.ports import Ports
+from fluxhero.runtime.brake import Brake
 from fluxhero.runtime.vitals import Vitals
 from fluxhero.tally import Tally
 
@@ -27,18 +30,19 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 class House:
     def __init__(
-        self, config: Config, outset: Outset, host: Host, notify: Notify, narrator: Witness | None = None,
+        self, config: Config, outset: Outset, ports: Ports, narrator: Witness | None = None,
         opened: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         """`narrator` tells durable rows to a person; `opened` is called when all actors have begun, once."""
         self.vitals, self.metrics = Vitals(), Metrics()
         self.serves = ""  # where HTTP answers
-        self._config, self._outset, self._host, self._notify = config, outset, host, notify
+        self.brake = Brake(ports.sentinel)
+        self._config, self._outset, self._host, self._notify = config, outset, ports.host, ports.notify
         self._narrator, self._opened = narrator, opened
         self._tally = Tally(self.metrics, outset.symbols)
         self._gauges = Gauges(self.metrics, outset, self.vitals)
         self._life: Life | None = None
-        self._began, self._told = host.now(), False
+        self._began, self._told = ports.host.now(), False
         self._code = find(config.strategy.name).code
         self.metrics.build.labels(__version__, self._code, platform.python_version()).set(1)
         self.metrics.config.labels(config.hash(), config.strategy.stem).set(1)
@@ -76,10 +80,19 @@ class House:
         self.metrics.lag.observe(max(0.0, seconds))
 
     def witness(self, rows: Sequence[journal.Row], seconds: float) -> None:
+        """Rows have become durable, which took so long."""
+        released = any(isinstance(row, journal.Released) and row.trip == Trip.HALT for row in rows)
+        self.brake.heard(rows, released)
         self.metrics.commits.observe(seconds)
         self._tally.rows(rows)
         if self._narrator is not None:
             self._narrator(rows)
+
+    def sensed(self, looked: Sequence[Sensed]) -> None:
+        """What the machine has noticed at its last look."""
+        for s in looked:
+            if s.trip == Trip.CLOCK:
+                self.metrics.skew.set(s.value)
 
     def counted(self, cmd: str, result: str) -> None:
         self.metrics.commands.labels(cmd, result).inc()
@@ -87,6 +100,7 @@ class House:
     # -- pages
 
     def _metrics(self) -> Page:
+        self.metrics.deaf.set(self.brake.deaf)
         self._gauges.refresh(self._life)
         return Page(200, self.metrics.text(), PROMETHEUS)
 

@@ -313,6 +313,7 @@ class Statement(Message, frozen=True, kw_only=True):
     held: tuple[Lot, ...]  # by slot
     orders: tuple[Resting, ...]
     others: tuple[tuple[str, int], ...] = ()  # symbols that are not ours to trade, and what is held of them
+    equity: Micros = Micros(0)  # as it reckons it; 0: it does not
 
 
 class Unavailable(Message, frozen=True, kw_only=True):
@@ -328,6 +329,8 @@ class Round(Message, frozen=True, kw_only=True):
 
     mode: int
     result: Micros  # after fees
+    opened: Nanos = Nanos(0)
+    closed: Nanos = Nanos(0)
 
 
 class Booked(Message, frozen=True, kw_only=True):
@@ -337,8 +340,16 @@ class Booked(Message, frozen=True, kw_only=True):
     held: tuple[Lot, ...]
     entering: tuple[Lot, ...]
     grants: int
-    rounds: tuple[Round, ...] = ()  # closed since the last Booked
+    ts: Nanos = Nanos(0)  # of what changed it
     frozen: tuple[int, ...] = ()  # where the venue's books and ours differ; -1: everywhere
+    theirs: Micros = Micros(0)  # equity as the venue last told it,
+    told: Nanos = Nanos(0)  # and when
+    # since the last Booked
+    rounds: tuple[Round, ...] = ()  # closed
+    flows: tuple[Micros, ...] = ()  # into the account, by the operator's word
+    rejects: tuple[Nanos, ...] = ()  # when the venue refused an order
+    fled: tuple[tuple[int, float], ...] = ()  # slots that were too long without their stop, and the seconds
+    resent: tuple[Nanos, ...] = ()  # when entries were sent again
 
 
 class Traded(Message, frozen=True, kw_only=True):
@@ -364,6 +375,16 @@ class Wake(Message, frozen=True, kw_only=True):
     """It is time to look again."""
 
     ts: Nanos
+
+
+class Sensed(Message, frozen=True, kw_only=True):
+    """What the machine or the wire has noticed: that something is over its limit, or is no more."""
+
+    trip: str  # of core.ladder
+    over: bool
+    cause: str
+    value: float = 0.0
+    limit: float = 0.0
 
 
 # -- to the recorder

@@ -17,6 +17,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter beg
 LAGS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)  # s
 COMMITS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1)  # s
 WAITS = (0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 3600)  # s of market time
+RUNGS = "0 normal, 1 reducing, 2 safe, 3 halted, 4 flatten"
 SLIPS = (-0.005, -0.002, -0.001, -0.0005, -0.0002, 0, 0.0002, 0.0005, 0.001, 0.002, 0.005)
 
 
@@ -90,7 +91,14 @@ class Metrics:
         self.drawdown = self._gauge("drawdown_ratio", "of the breaker's reference; 0 at a new high")
         self.exposure = self._gauge("exposure_ratio", "positions at the last closes over equity")
         self.positions = self._gauge("positions", "symbols held")
-        self.rung = self._gauge("rung", "0 normal, 2 safe, 3 halted, 4 flatten")
+        self.rung = self._gauge("rung", RUNGS)
+        self.symbol_rung = self._gauge("symbol_rung", "by its own trips; 0 normal, 1 reducing, 4 flatten", "symbol")
+        self.held = self._gauge("trip_held", "1, or of how many symbols, while it is held", "trip")
+        self.trips = self._counter("trips", "what cut trading down", "trip")
+        self.skew = self._gauge(
+            "clock_skew_seconds", "by which the machine's clock has jumped since it was last told of"
+        )
+        self.deaf = self._gauge("journal_deaf", "1 while the brake is on and the journal cannot be written")
         self.limit = self._gauge("limit_ratio", "what is configured", "limit")
         self.paused = self._gauge("paused", "1 while the operator wants no new entries", "symbol")
 

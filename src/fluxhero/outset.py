@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,8 @@ class Outset:
     unshortable: frozenset[int] = frozenset()  # slots never sold short
     fresh: Nanos = FRESH  # as core.marks
     quiet: Nanos = QUIET
+    collar: float = math.inf  # share of the close
+    day_trades: int = 0  # 0: no bound
 
     def check(self, opened: Any) -> None:
         """Refuses a state that was made for something else, naming the first difference."""
@@ -93,6 +96,8 @@ def outset(
         unshortable=frozenset(slot for slot, symbol in enumerate(symbols) if symbol in config.gates.hard_to_borrow),
         fresh=Nanos(round(config.gates.fresh * SECOND)),
         quiet=Nanos(round(config.gates.quiet * SECOND)),
+        collar=config.gates.collar,
+        day_trades=config.gates.day_trades,
     )
 
 

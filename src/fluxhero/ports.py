@@ -6,7 +6,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from fluxhero.messages import Bars, Cancel, Cid, Nanos, Order, Quote, State, Statement, Trade, Unavailable, Update
+from fluxhero.messages import (
+    Bars,
+    Cancel,
+    Cid,
+    Nanos,
+    Order,
+    Quote,
+    Sensed,
+    State,
+    Statement,
+    Trade,
+    Unavailable,
+    Update,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -62,11 +75,15 @@ class Notify(Protocol):
 class Source(Protocol):
     """Where market data comes from, one event at a time.
 
-    `position`: how far into the tape we are; `beats` rises while it is awake; `given`: events of this life.
+    `position`: how far into the tape we are; `again`: is the event to come one that a former life has seen?; `beats`
+    rises while it is awake; `given`: events of this life.
     """
 
     @property
     def position(self) -> int: ...
+
+    @property
+    def again(self) -> bool: ...
 
     @property
     def beats(self) -> int: ...
@@ -145,11 +162,35 @@ class Store(Protocol):
 
     def restore(self, keep: int) -> Any: ...
 
+    def knows(self, body: bytes) -> bool:
+        """Is there such a row?"""
+        ...
+
     def fills_after(self, count: int) -> Any: ...
 
     def rounds_after(self, count: int) -> Any: ...
 
+    def flows_after(self, count: int) -> Any: ...
+
     def begin_run(self, *, pid: int, host: str, started: Nanos, version: str, code: str) -> None: ...
+
+
+class Sentinel(Protocol):
+    """A word beside the journal that halts us, and keeps what the journal could not be told."""
+
+    def read(self) -> tuple[str, list[bytes]] | None:
+        """Why, and encoded rows of core.journal; None where it does not stand."""
+        ...
+
+    def write(self, why: str, rows: Sequence[Any] = ()) -> None:
+        """Never raises: there is nobody left to tell."""
+        ...
+
+    def kept(self) -> None:
+        """The journal has the rows."""
+        ...
+
+    def clear(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -162,3 +203,5 @@ class Ports:
     store: Store
     world: Callable[[], World]
     notify: Notify
+    sentinel: Sentinel
+    senses: Callable[[], Sequence[Sensed]]  # what the machine notices, each time it is asked

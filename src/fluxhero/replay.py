@@ -21,6 +21,7 @@ from fluxhero.ports import Host, Ports
 from fluxhero.runtime import seeded
 from fluxhero.runtime.real import HostClock, SeededRandomness, inline
 from fluxhero.runtime.systemd import Notifier
+from fluxhero.store.sentinel import HaltFile
 from fluxhero.store.sqlite import SQLiteStore
 from fluxhero.world import EmbeddedWorld, Embedding
 
@@ -62,6 +63,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         return Ports(
             host=host, offload=inline, randomness=SeededRandomness(seed), store=store,
             world=partial(EmbeddedWorld, world, store, host), notify=Notifier({}),
+            sentinel=HaltFile(self.directory), senses=tuple,
         )  # fmt: skip
 
     def outset(self) -> Outset:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
+import structlog
 
 from fluxhero.actors.strategy import Strategy
 from fluxhero.core import journal
@@ -12,9 +14,11 @@ from fluxhero.core.bars import read, written
 from fluxhero.core.book import Book
 from fluxhero.core.calendar import CalendarEnd, nyse
 from fluxhero.core.candles import KEEP, Candles
+from fluxhero.core.ladder import Trip
 from fluxhero.core.orders import Desk
 from fluxhero.core.rate import Rate
-from fluxhero.core.risk import Risk, account
+from fluxhero.core.risk import Risk
+from fluxhero.core.watch import Past, Terms, account
 from fluxhero.kernel import codes
 from fluxhero.messages import MINUTE, Cid, Micros, Nanos, Sealed, State
 from fluxhero.outset import Outset
@@ -23,6 +27,8 @@ from fluxhero.store.recount import adopted, unwarmed
 from fluxhero.store.sqlite import Restored
 
 ACCOUNT = "papr"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,10 @@ def begun(o: Outset, ports: Ports, safe: str = "") -> Minds:
         left = ports.store.restore(KEEP)
     elif left.settings != o.settings:
         ports.store.commit([_settings(o, left.last)], (), left.tape, 0)
+    if rows := _unwritten(ports, left):
+        ports.store.commit(rows, (), left.tape, 0)
+        ports.sentinel.kept()
+        left = ports.store.restore(KEEP)
     if safe and not left.blind:
         ports.store.commit([journal.Blind(ts=left.last, why=safe)], (), left.tape, 0)
     sealed_until = left.seals[-1].ts if left.seals else Nanos(0)
@@ -57,7 +67,7 @@ def begun(o: Outset, ports: Ports, safe: str = "") -> Minds:
         sealed = _sealed(seal, len(o.symbols))
         candles.sealed(sealed)
     strategy, desk = _strategy(o, left, ports), _desk(o, left)
-    watch.on_book(desk.booked())  # a command may be the first thing that it hears
+    watch.begun(desk.booked())  # a command may be the first thing that it hears
     return Minds(
         tape=left.tape,
         last=max(left.last, o.begins),
@@ -67,6 +77,29 @@ def begun(o: Outset, ports: Ports, safe: str = "") -> Minds:
         risk=watch,
         desk=desk,
     )
+
+
+def _unwritten(ports: Ports, left: Restored) -> list[journal.Row]:
+    """What the journal could not be told when it had to be, and the halt that stands because of it, or by hand."""
+    stands = ports.sentinel.read()
+    if stands is None:
+        return []
+    why, bodies = stands
+    rows = [row for body in bodies if not ports.store.knows(body) for row in _decoded(body)]
+    tripped = [*left.trips, *(row for row in rows if isinstance(row, journal.Tripped))]
+    if any(row.trip == Trip.HALT for row in tripped):
+        return rows
+    halt = journal.Tripped(ts=left.last, trip=Trip.HALT, cause=why, equity=Micros(0), value=0.0, limit=0.0)
+    return [*rows, halt]
+
+
+def _decoded(body: bytes) -> list[journal.Row]:
+    """The row, if it is one: a line may have been torn, or written by hand."""
+    try:
+        return [journal.decode(body)]
+    except msgspec.MsgspecError as e:
+        log.error("a line of the halt's file is no row, and left out", body=body.hex(), error=str(e))
+        return []
 
 
 def _opens(ts: Nanos) -> Nanos:
@@ -104,23 +137,30 @@ def _warmed(o: Outset) -> tuple[list[journal.Row], State]:
 
 
 def _watch(o: Outset, left: Restored, ports: Ports, safe: str) -> Risk:
-    """The account as it was at its last ruling, and the round trips since."""
-    cash, seen = account(left.cash), 0
+    """The account as it was at its last ruling, and the round trips and flows since."""
+    cash, past = account(left.cash), Past(
+        trips=left.trips, paused=left.paused, answered=left.answered, entries=left.entries, rejects=left.rejects,
+        trades=left.trades,
+    )  # fmt: skip
     if "account" in left.states:
         cash[:] = np.frombuffer(left.states["account"].blob, cash.dtype)
-        seen = left.states["account"].count
-    watch = Risk(
-        cash, o.params, len(o.symbols), o.model, nyse(), o.auto_release, left.paused, left.answered, bool(safe),
-        rounds=seen, unshortable=o.unshortable, fresh=o.fresh, quiet=o.quiet, entries=left.entries,
+        past.rounds, past.flows = left.states["account"].count, left.states["tapes"].count
+    terms = Terms(
+        params=o.params, model=o.model, calendar=nyse(), symbols=len(o.symbols), auto_release=o.auto_release,
+        unshortable=o.unshortable, fresh=o.fresh, quiet=o.quiet, begins=max(o.begins, left.last), safe=bool(safe),
+        collar=o.collar, day_trades=o.day_trades,
     )  # fmt: skip
+    watch = Risk(cash, terms, past)
     if "tapes" in left.states:  # they reach further back than the seals, where nights are long or trades are rare
         watch.tapes[:] = np.frombuffer(left.states["tapes"].blob, watch.tapes.dtype)
     else:
         for seal in left.seals:
             watch.on_past(_sealed(seal, len(o.symbols)))
     watch.marks.closes = [left.marks.get(slot, Micros(0)) for slot in range(len(o.symbols))]
-    for r in ports.store.rounds_after(seen):
+    for r in ports.store.rounds_after(past.rounds):
         watch.on_round(r)
+    for flow in ports.store.flows_after(past.flows):
+        watch.on_flow(flow)
     return watch
 
 

@@ -24,12 +24,16 @@ from fluxhero.messages import Model
 from fluxhero.outset import Outset, outset
 from fluxhero.ports import Host, Ports
 from fluxhero.runtime.real import HostClock, SystemRandomness, inline
+from fluxhero.runtime.senses import Machine
 from fluxhero.runtime.systemd import Notifier
+from fluxhero.store.sentinel import HaltFile
 from fluxhero.store.sqlite import SQLiteStore
 from fluxhero.tally import Narrator
 from fluxhero.world import EmbeddedWorld, Embedding
 
 log = structlog.get_logger()
+
+RESERVE = 16 * 2**20  # bytes of the disk, for when it is full
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +46,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def main(self) -> bool:
         """Until somebody wants it to go. True when it is the market that has ended."""
-        with SQLiteStore(self.directory) as store:
+        with SQLiteStore(self.directory, RESERVE) as store:
             market, host = self.market(), HostClock()
             of = self.outset(market)
             left = store.restore(1)
@@ -77,6 +81,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return Ports(
             host=host, offload=inline, randomness=SystemRandomness(), store=store,
             world=partial(EmbeddedWorld, world, store, host), notify=Notifier(),
+            sentinel=HaltFile(self.directory), senses=Machine(self.directory, host),
         )  # fmt: skip
 
     def _opened(self, serves: str) -> None:

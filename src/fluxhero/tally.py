@@ -8,6 +8,7 @@ import structlog
 
 from fluxhero.core import journal as j
 from fluxhero.core.explain import GATE_NAMES, MODES, OUTCOMES, sentence, when
+from fluxhero.core.ladder import Trip
 from fluxhero.kernel import codes
 from fluxhero.messages import Cid, Nanos, Quality, Role, Says
 from fluxhero.metrics import Metrics
@@ -33,6 +34,7 @@ class Tally:
         for counter, names in (
             (m.decisions, OUTCOMES.values()), (m.refusals, gates), (m.intents, Role), (m.fills, Role),
             (m.evidence, Says), (m.trades, ("won", "lost")), (m.chases, ("sent", "given up")),
+            (m.trips, Trip),
         ):  # fmt: skip
             for name in names:
                 counter.labels(str(name))
@@ -74,6 +76,8 @@ class Tally:
                 m.odd.inc()
             case j.Chased():
                 m.chases.labels(_result(row)).inc()
+            case j.Tripped():
+                m.trips.labels(row.trip).inc()
             case j.Guarded():
                 m.bared.inc((row.ts - row.since) / 1e9)
             case _:
@@ -128,6 +132,9 @@ class Narrator:
         elif self._told <= LINES:
             log.info(line)
 
+    def _of(self, trip: str, slot: int) -> str:
+        return f"{trip} {self._symbols[slot]}" if slot >= 0 else trip
+
     def _lines(self, row: j.Row) -> Iterator[tuple[str, bool]]:
         match row:
             case j.Decided() if row.action in (codes.ENTER, codes.EXIT):
@@ -162,9 +169,10 @@ class Narrator:
                 why = f"profit factor {row.factor:.2f} over {row.trades} trades"
                 yield f"{when(row.ts)}: the {MODES[row.mode]} mode has the weight {row.weight:.2f}: {why}.", False
             case j.Tripped():
-                yield f"{when(row.ts)}: tripped {row.trip}: {row.cause} {row.value:.4f}, limit {row.limit:.4f}", True
+                over = f" ({row.value:.6g}, limit {row.limit:.6g})" if row.limit else ""
+                yield f"{when(row.ts)}: tripped {self._of(row.trip, row.slot)}: {row.cause}{over}", True
             case j.Released():
-                yield f"{when(row.ts)}: released {row.trip} by {row.by}: {row.reason}", True
+                yield f"{when(row.ts)}: released {self._of(row.trip, row.slot)} by {row.by}: {row.reason}", True
             case j.Commanded():
                 names = ", ".join(self._symbols[s] for s in row.slots)
                 yield f"{when(row.ts)}: commanded {row.verb.value} {names}: {row.text}".replace(" :", ":"), False

@@ -12,13 +12,14 @@ import trio.testing
 from fluxhero.actors.recorder import Backlog, recorder
 from fluxhero.core import journal
 from fluxhero.messages import Cid, Commit, Nanos, Note, Order, Role, Says, Shares, Side, State, Type
-from fluxhero.ports import Offload, Ports
+from fluxhero.ports import Offload
 from fluxhero.runtime import seeded
+from fluxhero.runtime.brake import Brake
 from fluxhero.runtime.channels import Outbox, Traffic, ask, box
-from fluxhero.runtime.real import HostClock, SeededRandomness, inline
-from fluxhero.runtime.systemd import Notifier
+from fluxhero.runtime.real import inline
 from fluxhero.runtime.writer import Writer
 from fluxhero.store.sqlite import FILE, SQLiteStore
+from tests.porting import ports_of
 
 SEEDS = range(20)
 MANY = 30
@@ -52,13 +53,20 @@ class Desk:
     """A recorder at work: the way to it, what it has told its witness, and who has had an answer."""
 
     def __init__(self, store: SQLiteStore, offload: Offload, size: int = 64) -> None:
-        nowhere: Callable[[], Any] = lambda: None  # noqa: E731
-        ports = Ports(HostClock(), offload, SeededRandomness(b""), store, nowhere, Notifier({}))
+        ports = ports_of(store, offload)
         self.traffic, self.answered = Traffic(), list[int]()
         self.seen: list[list[journal.Row]] = []
         self.to: Outbox[Any]
         self.to, inbox = box(size, self.traffic)
-        self.args = inbox, ports, Backlog(ports.host), lambda: 7, lambda rows, seconds: self.seen.append(list(rows))
+        told = self.seen.append
+        self.args = (
+            inbox,
+            ports,
+            Backlog(ports.host),
+            lambda: 7,
+            lambda rows, _: told(list(rows)),
+            Brake(ports.sentinel),
+        )
 
     async def want(self, n: int) -> None:
         await ask(self.to, Commit(rows=(row(n),)))

@@ -44,16 +44,17 @@ from fluxhero.messages import (
     Update,
 )
 from fluxhero.outset import Outset
-from fluxhero.ports import Offload, Ports, Word
+from fluxhero.ports import Offload, Word
 from fluxhero.restore import begun
+from fluxhero.runtime.brake import Brake
 from fluxhero.runtime.channels import Inbox, Outbox, Traffic, ask, box
 from fluxhero.runtime.clock import DrivenClock
-from fluxhero.runtime.real import HostClock, SeededRandomness, inline
-from fluxhero.runtime.systemd import Notifier
+from fluxhero.runtime.real import inline
 from fluxhero.runtime.writer import Writer
 from fluxhero.store.sqlite import SQLiteStore
 from tests.accounts import rules
 from tests.core.watching import CASH, N, sealed, seek
+from tests.porting import Silent, ports_of
 
 ROUNDS, WARM = 1000, 150  # WARM: the log has grown to its size
 WAITERS, TURNS = 64, 100
@@ -120,18 +121,15 @@ def opened(directory: Path, how: str) -> Iterator[tuple[SQLiteStore, Offload]]:
         yield store, ways[how] if how in ways else stack.enter_context(Writer(store.fold))
 
 
-def ports_of(store: SQLiteStore, offload: Offload) -> Ports:
-    nowhere: Callable[[], Any] = lambda: None  # noqa: E731
-    return Ports(HostClock(), offload, SeededRandomness(b""), store, nowhere, Notifier({}))
-
-
 @asynccontextmanager
 async def recording(store: SQLiteStore, offload: Offload) -> AsyncIterator[Outbox[Any]]:
     """The recorder at work; the way to it."""
     ports = ports_of(store, offload)
     to, at = box(WAITERS, Traffic())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(recorder, at, ports, Backlog(ports.host), lambda: 1, lambda rows, seconds: None)
+        nursery.start_soon(
+            recorder, at, ports, Backlog(ports.host), lambda: 1, lambda rows, seconds: None, Brake(ports.sentinel)
+        )
         yield to
         nursery.cancel_scope.cancel()
 
@@ -269,15 +267,16 @@ class Desks:
     def start(self, nursery: trio.Nursery) -> None:
         mind, (to_risk, at_risk), (to_orders, at_orders) = self._minds, self._risk, self._orders
         to_recorder, at_recorder = self._recorder
-        backlog = Backlog(self.ports.host)
-        nursery.start_soon(recorder, at_recorder, self.ports, backlog, lambda: 1, lambda rows, seconds: None)
+        backlog, brake = Backlog(self.ports.host), Brake(self.ports.sentinel)
+        nursery.start_soon(recorder, at_recorder, self.ports, backlog, lambda: 1, lambda rows, seconds: None, brake)
         nursery.start_soon(
             orders, at_orders, to_orders, to_risk, self._strategy[0], to_recorder, mind.desk, self.broker, self.clock,
-            mind.last, mind.sent,
+            mind.last, mind.sent, brake,
         )  # fmt: skip
         nursery.start_soon(
-            risk, at_risk, self._strategy[0], to_orders, to_recorder, mind.risk, self.clock, 0, mind.last
-        )
+            risk, at_risk, to_risk, to_orders, self._strategy[0], to_recorder, mind.risk, self.clock, brake, 0,
+            mind.last, Silent(),
+        )  # fmt: skip
         nursery.start_soon(thoughtless, self._strategy[1])
 
     async def signal(self, bars: Sealed, slot: int) -> float:

@@ -280,7 +280,7 @@ def kept(desk: Desk) -> Any:
         if s.mode  # else nothing has ever been wanted of it
     }
     stops = {slot: desk.stop_of(slot) for slot in slots}
-    booked = msgspec.structs.replace(desk.booked(), grants=0, rounds=())
+    booked = msgspec.structs.replace(desk.booked(), grants=0, rounds=(), flows=(), rejects=(), fled=(), resent=())
     return lives, slots, stops, booked, desk.book.cash, desk.book.positions, desk.seq, desk.intents
 
 

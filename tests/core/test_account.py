@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -34,13 +33,11 @@ from fluxhero.messages import (
 )
 from fluxhero.outset import Outset
 from fluxhero.outset import outset as configured
-from fluxhero.ports import Ports
 from fluxhero.restore import begun
-from fluxhero.runtime.real import HostClock, SeededRandomness, inline
-from fluxhero.runtime.systemd import Notifier
 from fluxhero.store.sqlite import SQLiteStore
 from tests.accounts import rules
 from tests.core.watching import CASH, quote, sealed, short, usd
+from tests.porting import ports_of
 
 FIRST, *_, LAST = (s for s in nyse().sessions if s.date.isoformat() in ("2024-03-28", "2024-04-01"))
 SYMBOLS = ("A", "B", "C")
@@ -81,11 +78,6 @@ def closed(ts: Nanos, r: Round) -> journal.Closed:
     return journal.Closed(
         ts=ts, slot=0, mode=r.mode, qty=Shares(1), opened=ts, entry=usd(1), exit=usd(1), fees=Micros(0), result=r.result
     )
-
-
-def ports_of(store: SQLiteStore) -> Ports:
-    nowhere: Callable[[], Any] = lambda: None  # noqa: E731
-    return Ports(HostClock(), inline, SeededRandomness(b""), store, nowhere, Notifier({}))
 
 
 class Lives:

@@ -95,15 +95,20 @@ def healed(key: str, ms: int) -> journal.Healed:
     return journal.Healed(ts=at(ms), key=key)
 
 
-def adopted(qty: int, price: float, cash: int, ms: int, stop: float = 98.0, mode: int = 2) -> journal.Adopted:
+def adopted(
+    qty: int, price: float, cash: int, ms: int, by: int, stop: float = 98.0, mode: int = 2
+) -> journal.Adopted:  # fmt: skip
+    """`by` so many shares more than we had."""
     return journal.Adopted(
-        ts=at(ms), slot=0, qty=Shares(qty), price=usd(price), cash=Micros(cash), mode=mode, stop=usd(stop)
-    )
+        ts=at(ms), slot=0, qty=Shares(qty), price=usd(price), cash=Micros(cash), mode=mode, stop=usd(stop),
+        flow=Micros(by * usd(price)),
+    )  # fmt: skip
 
 
-def money(cash: int, ms: int) -> journal.Adopted:
+def money(cash: int, ms: int, by: int) -> journal.Adopted:
+    """`by` so many micro-dollars more than we had."""
     return journal.Adopted(
-        ts=at(ms), slot=-1, qty=Shares(0), price=Micros(0), cash=Micros(cash), mode=0, stop=Micros(0)
+        ts=at(ms), slot=-1, qty=Shares(0), price=Micros(0), cash=Micros(cash), mode=0, stop=Micros(0), flow=Micros(by)
     )
 
 
@@ -349,7 +354,7 @@ def test_shares_that_are_adopted_are_ours_at_their_mark_and_the_stop_is_for_all_
     cash = desk.book.cash
     plan = adopting(desk, 21 * S, mark())
     assert did(plan) == (
-        [adopted(140, 110, cash, 21 * S), healed(POSITION, 21 * S), canceling(2, Why.SIZE, at(21 * S))],
+        [adopted(140, 110, cash, 21 * S, 40), healed(POSITION, 21 * S), canceling(2, Why.SIZE, at(21 * S))],
         [stopped(2, at(21 * S))],
         [Traded(slot=0, qty=Shares(40), price=usd(110), mode=2, stop=usd(98), wide=1.0, counted=False)],
     )
@@ -363,14 +368,14 @@ def test_what_was_traded_since_the_statement_is_kept() -> None:
     desk = drifted(40)
     hear(desk, 2, Says.PARTIAL_FILL, 60, price=98.0, ts=at(21 * S))
     plan = adopting(desk, 22 * S, mark())
-    assert plan.rows[0] == adopted(80, 110, desk.book.cash, 22 * S)
+    assert plan.rows[0] == adopted(80, 110, desk.book.cash, 22 * S, 40)
     assert [t.qty for t in plan.traded] == [40]
 
 
 def test_what_is_adopted_as_flat_leaves_its_stop_to_be_canceled() -> None:
     desk = drifted(-100)
     plan = adopting(desk, 21 * S, mark())
-    assert plan.rows[0] == adopted(0, 110, desk.book.cash, 21 * S)
+    assert plan.rows[0] == adopted(0, 110, desk.book.cash, 21 * S, -100)
     assert (desk.book.positions, bare(desk)) == ({}, {})
 
 
@@ -381,8 +386,9 @@ def test_a_position_where_we_had_none_is_adopted_and_left() -> None:
     order = msgspec.structs.replace(sell(3, 5, at(21 * S), 1), volume=0.0, mode=0)
     left = journal.Aim(ts=at(21 * S), slot=1, leaving=True, stop=Micros(0), mode=0, volume=0.0)
     first = journal.Adopted(
-        ts=at(21 * S), slot=1, qty=Shares(5), price=usd(50), cash=Micros(desk.book.cash), mode=0, stop=Micros(0)
-    )
+        ts=at(21 * S), slot=1, qty=Shares(5), price=usd(50), cash=Micros(desk.book.cash), mode=0, stop=Micros(0),
+        flow=usd(250),
+    )  # fmt: skip
     assert did(plan) == (
         [first, healed("position 1", 21 * S), left, intent(order)],
         [order],
@@ -396,7 +402,7 @@ def test_money_is_adopted_with_any_symbol_and_what_is_of_others_never() -> None:
     cash = desk.book.cash
     told(desk, 20 * S, held=lots(desk, {1: 5}), cash=Micros(cash + usd(7)), others=(("ZZZ", 7),))
     desk.book.cash -= usd(3)  # spent since
-    assert adopting(desk, 21 * S, mark()).rows == [money(cash + usd(4), 21 * S), healed(MONEY, 21 * S)]
+    assert adopting(desk, 21 * S, mark()).rows == [money(cash + usd(4), 21 * S, usd(7)), healed(MONEY, 21 * S)]
     assert (desk.book.cash, desk.booked().frozen) == (cash + usd(4), (1,))
     assert adopting(desk, 22 * S).rows == []
 
@@ -511,7 +517,7 @@ def test_what_a_former_life_ignored_is_ignored_as_long_as_it_is_the_same(gap: in
 def test_what_a_former_life_found_can_be_adopted() -> None:
     desk = reread(drift("position", 0, -5, 0), drift("order", 0, 5, 0, 0, cid(1)), drift("order", 0, 5, 0, 0, "hers"))
     plan = adopting(desk, 1, mark(50))
-    assert plan.rows[0] == adopted(-5, 50, CASH, 1, stop=0, mode=0)
+    assert plan.rows[0] == adopted(-5, 50, CASH, 1, -5, stop=0, mode=0)
     keys = [row.key for row in plan.rows if isinstance(row, journal.Healed)]
     assert keys == [POSITION, f"order 0 {cid(1)}", "order 0 hers"]
     assert [send for send in plan.sends if isinstance(send, Cancel)] == [stopped(1, at(1))]
@@ -530,7 +536,7 @@ def test_of_a_drift_that_becomes_another_that_is_a_row_too() -> None:
     assert desk.statement(truth(desk, 30 * S, held=lots(desk, {0: -30}))).rows == [drift("position", 100, 70, 30 * S)]
     hear(desk, 2, Says.PARTIAL_FILL, 20, price=98.0, ts=at(31 * S))
     assert desk.statement(truth(desk, 40 * S, held=lots(desk, {0: -30}))).rows == []
-    assert adopting(desk, 41 * S, mark()).rows[0] == adopted(50, 110, desk.book.cash, 41 * S)
+    assert adopting(desk, 41 * S, mark()).rows[0] == adopted(50, 110, desk.book.cash, 41 * S, -30)
 
 
 def test_a_position_that_somebody_has_sold_is_adopted_and_its_stop_is_taken_back() -> None:

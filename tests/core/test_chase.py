@@ -79,11 +79,11 @@ def test_after_a_minute_in_vain_it_is_canceled_and_asked_for_once_it_is_gone() -
     assert did(desk.woken(at(MINUTE - 1)))[1] == []
     plan = desk.woken(at(MINUTE))
     assert did(plan) == ([canceling(1, Why.CHASE, at(MINUTE))], [stopped(1, at(MINUTE))], [])
-    assert survives(desk).booked().entering == (Lot(slot=0, qty=Shares(100), price=usd(100)),)
+    assert survives(desk).booked().entering == (Lot(slot=0, qty=Shares(100), price=usd(100.5)),)
     plan = hear(desk, 1, Says.CANCELED, ts=at(MINUTE + 50))
     assert did(plan) == ([evidence(1, 2, Says.CANCELED, State.CANCELED, at(MINUTE + 50))], [], [])
     assert plan.chasing == [asks(1, at(MINUTE + 50))]
-    assert survives(desk).booked().entering == (Lot(slot=0, qty=Shares(100), price=usd(100)),)
+    assert survives(desk).booked().entering == (Lot(slot=0, qty=Shares(100), price=usd(100.5)),)
 
 
 def test_the_look_comes_at_the_minute_whatever_the_heartbeat_is() -> None:

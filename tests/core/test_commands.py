@@ -9,7 +9,8 @@ from fluxhero.config import Config
 from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import ANSWERS, Rung
-from fluxhero.core.risk import Risk, Ruling, account
+from fluxhero.core.risk import Risk
+from fluxhero.core.watch import Past, Ruling, Terms, account
 from fluxhero.kernel import codes
 from fluxhero.kernel.state import BAR
 from fluxhero.messages import (
@@ -40,7 +41,8 @@ PAUSED = "paused: no new entries; exits and stops go on"
 
 
 def risk(safe: bool = False, paused: tuple[int, ...] = (), answered: tuple[journal.Commanded, ...] = ()) -> Risk:
-    return Risk(account(CASH), parameters(Config(), Model.BAR), N, Model.BAR, nyse(), True, paused, answered, safe)
+    terms = Terms(params=parameters(Config(), Model.BAR), model=Model.BAR, calendar=nyse(), symbols=N, safe=safe)
+    return Risk(account(CASH), terms, Past(paused=list(paused), answered=list(answered)))
 
 
 def command(verb: Verb, *slots: int, id: str = "", trip: str = "", reason: str = "because") -> Command:

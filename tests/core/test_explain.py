@@ -165,7 +165,7 @@ def test_every_action_mode_regime_gate_and_rung_has_a_text() -> None:
     assert actions == set(range(7)) == set(ACTIONS) | {codes.ENTER, codes.EXIT, codes.REFUSED}
     assert set(MODES) == set(range(codes.MODES))
     assert set(REGIMES) == {codes.NEUTRAL, codes.TREND, codes.REVERSION}
-    assert set(GATES) == set(range(1, codes.UNWANTED + 1))
+    assert set(GATES) == set(range(1, codes.DAYTRADES + 1))
     for mode in MODES:
         for regime in REGIMES:
             for gate in GATES:

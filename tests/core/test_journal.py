@@ -75,7 +75,9 @@ ROWS: list[j.Row] = [
         ignored=True,
     ),
     j.Healed(ts=T, key="position 0"),
-    j.Adopted(ts=T, slot=0, qty=Shares(-40), price=Micros(100_000_000), cash=Micros(5), mode=2, stop=Micros(7)),
+    j.Adopted(
+        ts=T, slot=0, qty=Shares(-40), price=Micros(100_000_000), cash=Micros(5), mode=2, stop=Micros(7), flow=Micros(8)
+    ),
     j.Odd(ts=T, cid=CID, seq=12, says=Says.FILL, state="closed"),
     j.Tripped(ts=T, trip="day_loss", cause="day loss", equity=Micros(9), value=0.031, limit=0.03),
     j.Released(ts=T, trip="day_loss", by="script", reason="a new session"),

@@ -178,7 +178,7 @@ def test_with_quotes_the_first_fill_cancels_the_rest_and_the_stop_waits_for_the_
     plan = hear(desk, 1, Says.PARTIAL_FILL, 30, ts=at(1))
     assert (plan.rows[1:], plan.sends) == ([canceling(1, Why.REST, at(1))], [stopped(1, at(1))])
     assert hear(desk, 1, Says.PARTIAL_FILL, 30, ts=at(2)).sends == []
-    assert desk.booked().entering == (Lot(slot=0, qty=Shares(40), price=usd(100)),)
+    assert desk.booked().entering == (Lot(slot=0, qty=Shares(40), price=usd(100.5)),)  # at its cap
     plan = hear(desk, 1, Says.FILL, 40, ts=at(3))
     assert plan.sends == [guard(2, ts=at(3))]
     assert plan.rows[1:] == [entered(1, 100, 100, at(3)), intent(guard(2, ts=at(3)))]

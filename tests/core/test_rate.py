@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from fluxhero.actors.orders import Wire
 from fluxhero.brokers.lanes import lane
+from fluxhero.core.ladder import Rung
 from fluxhero.core.rate import A_DAY, A_MINUTE, CEILING, DAY, Rate
-from fluxhero.messages import MINUTE, SECOND, Cancel, Cid, Nanos, Order
+from fluxhero.messages import MINUTE, SECOND, Cancel, Cid, Nanos, Order, Says, Sensed, Update
+from fluxhero.runtime.brake import Brake
+from fluxhero.store.sentinel import HaltFile
 from tests.core.desk import T, at, buy, guard, sell, stopped
 from tests.core.venues import at_once
 
@@ -86,20 +90,27 @@ class Heard:
         self.calls.append(("account", None))
 
 
-def sending(entries: Rate, *given: Order | Cancel) -> tuple[list[tuple[str, Order | Cancel | Cid | None]], list[str]]:
-    """What reached the broker at T, and what was told."""
-    broker = Heard()
-    wire = Wire(broker, entries, lambda: T)
+def held_back(order: Order, why: str) -> Update:
+    return Update(seq=0, ts=T, cid=order.cid, says=Says.CANCELED, reason=f"held back, never sent: {why}")
+
+
+def sending(
+    entries: Rate, *given: Order | Cancel, rung: int = 0, new: bool = True
+) -> tuple[list[tuple[str, Order | Cancel | Cid | None]], list[str], list[Sensed | Update]]:  # fmt: skip
+    """What reached the broker at T, what was logged, and what was told."""
+    broker, brake, told = Heard(), Brake(HaltFile(Path("nowhere"))), list[Sensed | Update]()
+    brake.stands(rung)
+    wire = Wire(broker, entries, brake, lambda: T, told.append)
     with capture_logs() as logs:
         for what in given:
-            at_once(wire.send(what))
-    return broker.calls, [log["event"] for log in logs]
+            at_once(wire.send(what, new))
+    return broker.calls, [log["event"] for log in logs], told
 
 
 def test_each_kind_has_its_own_way() -> None:
     moved = guard(3, replaces=2)
     given: list[Order | Cancel] = [buy(1), guard(2), moved, stopped(2, T), sell(4)]
-    calls, told = sending(Rate(), *given)
+    calls, told, _ = sending(Rate(), *given)
     assert calls == [
         ("place", buy(1)), ("place", guard(2)), ("replace_stop", moved), ("cancel", stopped(2, T)), ("place", sell(4)),
     ]  # fmt: skip
@@ -108,14 +119,34 @@ def test_each_kind_has_its_own_way() -> None:
 
 def test_the_eleventh_entry_of_a_minute_is_held_back_and_told_of() -> None:
     orders = [buy(n, slot=n) for n in range(1, 13)]
-    calls, told = sending(Rate(), *orders)
+    calls, logged, told = sending(Rate(), *orders)
     assert calls == [("place", order) for order in orders[:A_MINUTE]]
-    assert told == ["an entry was held back: too many of them"] * 2
+    assert logged == ["an entry was held back"] * 2
+    cause, why = "so many entries were about to leave in a minute or a day", "10 have been sent, 10 is the most"
+    assert told == [
+        word for order in orders[A_MINUTE:] for word in (
+            Sensed(trip="rate", over=True, cause=cause, value=11.0, limit=10.0), held_back(order, why)
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rung", [Rung.REDUCING, Rung.SAFE, Rung.HALTED, Rung.FLATTEN])
+def test_while_the_brake_is_on_no_entry_leaves_and_all_that_lessens_risk_does(rung: Rung) -> None:
+    moved = guard(3, replaces=2)
+    given: list[Order | Cancel] = [buy(1), guard(2), moved, stopped(2, T), sell(4), buy(5, attempt=1)]
+    calls, _, told = sending(Rate(), *given, rung=rung)
+    assert [what for _, what in calls] == given[1:5]
+    why = f"trading stands at {rung.name}"
+    assert told == [held_back(buy(1), why), held_back(buy(5, attempt=1), why)]
+
+
+def test_of_what_may_be_at_the_broker_already_only_the_broker_knows() -> None:
+    assert sending(Rate(), buy(1), rung=Rung.HALTED, new=False) == ([], ["an entry was held back"], [])
 
 
 def test_resends_and_chases_are_entries_too() -> None:
     given = [buy(1)] * 6 + [buy(1, attempt=1)] * 6
-    calls, _ = sending(Rate(), *given)
+    calls, *_ = sending(Rate(), *given)
     assert calls == [("place", order) for order in given[:A_MINUTE]]
 
 
@@ -126,7 +157,7 @@ def test_what_a_former_life_sent_counts() -> None:
 
 def test_what_lessens_risk_always_leaves_and_too_much_of_it_is_told_once_a_minute() -> None:
     given: list[Order | Cancel] = [sell(1), guard(2), stopped(2, T)] * 40
-    calls, told = sending(Rate(every(0, A_DAY)), *given)
+    calls, told, _ = sending(Rate(every(0, A_DAY)), *given)
     assert [what for _, what in calls] == given
     assert (len(given) > CEILING, told) == (True, ["too many stops, exits and cancels in a minute"])
 

@@ -1,16 +1,14 @@
 """The watch and the gate. Closes are marks in `bar`, mids of quotes in `quote`."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from fluxhero.core import journal
-from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import Rung, Trip
-from fluxhero.core.risk import Risk, Ruling, account
+from fluxhero.core.risk import Risk
+from fluxhero.core.watch import Past, Ruling, account
 from fluxhero.kernel import codes
 from fluxhero.kernel.state import row
 from fluxhero.kernel.strategies import metronome
@@ -35,10 +33,7 @@ from fluxhero.messages import (
     Type,
 )
 from fluxhero.outset import Outset
-from fluxhero.ports import Ports
 from fluxhero.restore import begun
-from fluxhero.runtime.real import HostClock, SeededRandomness, inline
-from fluxhero.runtime.systemd import Notifier
 from fluxhero.store.sqlite import SQLiteStore
 from tests.accounts import rules
 from tests.core.watching import (
@@ -61,9 +56,11 @@ from tests.core.watching import (
     seek,
     seen,
     signals,
+    terms,
     tripped,
     usd,
 )
+from tests.porting import ports_of
 
 # -- the gate
 
@@ -268,9 +265,8 @@ def test_only_what_is_held_can_be_released(name: str) -> None:
 
 
 def test_the_rung_of_a_restored_account_is_that_of_its_trips() -> None:
-    a = account(CASH)
-    a["trips"] = codes.HALT | codes.DRAWDOWN
-    watch = Risk(a, rules(), N, Model.BAR, nyse(), True)
+    trips = [tripped(minute(1), trip, "", 0, 0, 0) for trip in (Trip.HALT, Trip.DRAWDOWN)]
+    watch = Risk(account(CASH), terms(), Past(trips=trips))
     rungs = [watch.rung]
     for trip in ("drawdown", "halt"):
         watch.release(trip, "reviewed", minute(1))
@@ -569,9 +565,8 @@ def test_a_position_keeps_its_mark_through_a_restart_however_long_the_night_was(
         bought,
         *(journal.Seal(ts=Nanos(b.start + MINUTE), bars=(b,), equity=CASH, cash=usd(90_000)) for b in night),
     ]
-    nowhere: Callable[[], Any] = lambda: None  # noqa: E731
     with SQLiteStore(tmp_path) as store:
         store.commit(rows, (), 1, 1)
-        mind = begun(outset, Ports(HostClock(), inline, SeededRandomness(b""), store, nowhere, Notifier({})))
+        mind = begun(outset, ports_of(store))
         mind.risk.on_book(mind.desk.booked())
         assert mind.risk.equity() == CASH

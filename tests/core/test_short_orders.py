@@ -185,7 +185,7 @@ def test_a_round_trip_is_told_once() -> None:
     desk = holding()
     assert desk.booked().rounds == ()
     hear(desk, 2, Says.FILL, 100, price=102.0)
-    assert desk.booked().rounds == (Round(mode=2, result=Micros(-100 * usd(2) - 200 * FEE)),)
+    assert desk.booked().rounds == (Round(mode=2, result=Micros(-100 * usd(2) - 200 * FEE), opened=T, closed=T),)
     assert desk.booked().rounds == ()
 
 
@@ -210,7 +210,10 @@ def test_a_charge_is_paid_from_the_cash_and_is_a_fee_of_its_trade() -> None:
     assert did(desk.update(u)) == ([], [], [])
     hear(desk, 2, Says.FILL, 100, price=102.0)
     result = Micros(-100 * usd(2) - 200 * FEE - 119_048)
-    assert (desk.booked().rounds, desk.book.cash) == ((Round(mode=2, result=result),), CASH + result)
+    assert (desk.booked().rounds, desk.book.cash) == (
+        (Round(mode=2, result=result, opened=T, closed=T),),
+        CASH + result,
+    )
 
 
 def test_a_charge_on_what_is_not_held_is_odd_and_changes_nothing() -> None:

@@ -57,7 +57,7 @@ def unavailable(n: int, ms: int) -> Unavailable:
 def test_no_answer_and_no_trace_make_it_unknown_and_it_counts_in_full(says: Says) -> None:
     desk = sent()
     assert desk.update(aside(1, says, at(1))).rows == [evidence(1, 0, says, State.UNKNOWN, at(1))]
-    entering = (Lot(slot=0, qty=Shares(100), price=usd(100)),)
+    entering = (Lot(slot=0, qty=Shares(100), price=usd(100.5)),)  # at its cap
     assert survives(desk).booked() == Booked(cash=CASH, held=(), entering=entering, grants=1)
 
 
@@ -85,7 +85,7 @@ def test_an_entry_that_is_absent_later_is_canceled_instead_and_watched_for() -> 
     assert did(plan) == ([canceling(1, Why.LATE, at(LATE))], [stopped(1, at(LATE))], [])
     hear(survives(desk), 1, Says.CANCEL_REJECTED, ts=at(LATE + 1))
     assert desk.update(aside(1, Says.ABSENT, at(20_000))).sends == []
-    assert survives(desk).booked().entering == (Lot(slot=0, qty=Shares(100), price=usd(100)),)
+    assert survives(desk).booked().entering == (Lot(slot=0, qty=Shares(100), price=usd(100.5)),)
 
 
 def drained() -> Diary:

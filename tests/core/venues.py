@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +49,13 @@ from fluxhero.messages import (
     Update,
 )
 from fluxhero.outset import Outset, parameters
-from fluxhero.ports import Ports, Word
+from fluxhero.ports import Word
 from fluxhero.restore import Minds, begun
 from fluxhero.runtime.clock import DrivenClock, Due
-from fluxhero.runtime.real import HostClock, SeededRandomness, inline
-from fluxhero.runtime.systemd import Notifier
 from fluxhero.store.sqlite import SQLiteStore
 from fluxhero.store.venue import VenueLedger
 from tests.core.desk import CASH, FEE, MS, T, at_market, enter, kept, restored, usd
+from tests.porting import ports_of
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -148,9 +147,7 @@ class Process:
             strategy="metronome", auto_release=True, begins=T,
             params=PARAMS, rows=lambda: np.zeros(SLOTS, row(metronome.OWN)), think=lambda *_: 0,
         )  # fmt: skip
-        nowhere: Callable[[], Any] = lambda: None  # noqa: E731
-        ports = Ports(HostClock(), inline, SeededRandomness(b"epoch"), self.store, nowhere, Notifier({}))
-        return begun(outset, ports)
+        return begun(outset, ports_of(self.store, seed=b"epoch"))
 
     def live(self) -> None:
         """As feeds.replay, actors.orders, actors.risk and actors.recorder do it."""

@@ -7,7 +7,8 @@ import numpy as np
 from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import Trip
-from fluxhero.core.risk import Risk, account
+from fluxhero.core.risk import Risk
+from fluxhero.core.watch import Terms, account
 from fluxhero.kernel.state import BAR
 from fluxhero.messages import (
     MINUTE,
@@ -39,12 +40,22 @@ def usd(x: float) -> Micros:
     return Micros(round(x * 1e6))
 
 
+def terms(
+    model: Model = Model.BAR, release: bool = True, unshortable: frozenset[int] = frozenset(),
+    limits: dict[str, float] | None = None,
+) -> Terms:  # fmt: skip
+    return Terms(
+        params=rules(model, limits), model=model, calendar=nyse(), symbols=N, auto_release=release,
+        unshortable=unshortable,
+    )  # fmt: skip
+
+
 def risk(
     model: Model = Model.BAR, release: bool = True, unshortable: frozenset[int] = frozenset(),
     limits: dict[str, float] | None = None,
 ) -> Risk:  # fmt: skip
     """With 100,000 USD; shorts are allowed unless `limits` say otherwise."""
-    return Risk(account(CASH), rules(model, limits), N, model, nyse(), release, unshortable=unshortable)
+    return Risk(account(CASH), terms(model, release, unshortable, limits))
 
 
 def minute(n: int, day: int = 0) -> Nanos:

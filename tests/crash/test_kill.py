@@ -14,7 +14,7 @@ import pytest
 
 from tests.market import write_bars, write_ticks
 
-KILLS = int(os.environ.get("FLUXHERO_KILLS", "10"))
+KILLS = int(os.environ.get("FLUXHERO_KILLS", "6"))
 PATIENCE = 120.0  # s; a bound, not a measure
 
 Rows = list[tuple[Any, ...]]

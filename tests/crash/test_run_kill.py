@@ -14,7 +14,7 @@ import pytest
 from fluxhero.cli import main
 from tests.test_run import Running, configured, wait_for
 
-KILLS = int(os.environ.get("FLUXHERO_KILLS", "10"))
+KILLS = int(os.environ.get("FLUXHERO_KILLS", "6"))
 BUDGET = 5.0  # s of life for all of them, beside what it takes them to begin
 TABLES = ("orders", "fills", "trades", "decisions", "trips", "equity")
 

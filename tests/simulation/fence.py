@@ -16,7 +16,8 @@ from tests.simulation.world import Killed
 
 # Of each port, what changes the world or is given by it.
 EFFECTS: dict[str, frozenset[str]] = {
-    "store": frozenset({"commit", "restore", "fills_after", "rounds_after", "begin_run"}),
+    "store": frozenset({"commit", "restore", "fills_after", "rounds_after", "flows_after", "knows", "begin_run"}),
+    "sentinel": frozenset({"read", "write", "kept", "clear"}),
     "broker": frozenset({"listen", "place", "cancel", "replace_stop", "status", "account"}),
     "randomness": frozenset({"token"}),
     "ledger": frozenset({"commit"}),  # the venue's own, where it dies with us
@@ -127,4 +128,5 @@ def guarded(ports: Ports, border: Border) -> Ports:
     return dataclasses.replace(
         ports, offload=offload, world=world, notify=GuardedNotify(ports.notify, border),
         store=Guarded("store", ports.store, border), randomness=Guarded("randomness", ports.randomness, border),
+        sentinel=Guarded("sentinel", ports.sentinel, border),
     )  # fmt: skip

@@ -29,7 +29,7 @@ def market(folder: Path, model: str) -> Path:
         if model == "bar":
             write_bars(folder, symbol, n, last=FIRST, minutes=WARM + HOUR)
         else:
-            ticks(folder, symbol, 14 + n)
+            ticks(folder, symbol, 24 + n)
     return folder
 
 

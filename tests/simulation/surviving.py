@@ -206,8 +206,8 @@ def told(scene: Scene) -> Iterator[None]:
     kind: type[Desk] = getattr(restore, "Desk")  # noqa: B009 - of others, who do not export it
 
     class Telling(kind):  # type: ignore[misc, valid-type]
-        def booked(self) -> Booked:
-            scene.booked = super().booked()
+        def booked(self, ts: Nanos = Nanos(0)) -> Booked:
+            scene.booked = super().booked(ts)
             return scene.booked
 
     with pytest.MonkeyPatch.context() as patch:
@@ -292,7 +292,7 @@ async def _main(replay: Replay, store: SQLiteStore, beyond: Beyond, border: Bord
     ports = guarded(Ports(**{**vars(ports), "world": world}), border)
     code = find(replay.config.strategy.name).code
     ports.store.begin_run(pid=1, host="", started=ports.host.wall(), version="", code=code)
-    await run(Daemon(of, ports, House(replay.config, of, ports.host, ports.notify), trio.Event()))
+    await run(Daemon(of, ports, House(replay.config, of, ports), trio.Event()))
 
 
 def copied(base: Path, to: Path) -> Path:

@@ -178,7 +178,7 @@ class Living:
             return self.worlds[-1]
 
         ports = dataclasses.replace(real, world=world, notify=self.said)
-        self.house = House(replay.config, of, ports.host, self.said)
+        self.house = House(replay.config, of, ports)
         self.daemon = Daemon(of, ports, self.house, self.leaving, **options)
 
     @property
@@ -473,14 +473,14 @@ def test_in_safe_an_exit_that_was_under_way_is_completed(
     assert out == [(0, "filled", 100), (1, "filled", 100)]
 
 
-def test_in_safe_an_entry_that_was_under_way_is_canceled(
+def test_in_safe_an_entry_that_was_under_way_is_not_sent_again(
     calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sent at the seal, and crashed upon before it has arrived: it may buy what is offered then, and no more."""
+    """Sent at the seal, and crashed upon before it has arrived: nobody can tell, so that it counts, and is canceled."""
     crashing(monkeypatch, "feed", six(since("feed", minute(90))))
     live(by_hand(calm, tmp_path / "s"))
-    orders = query(tmp_path / "s", "SELECT slot, state, filled FROM orders WHERE role = 'entry' AND ts = ?", minute(90))
-    assert orders == [(0, "canceled", 100), (1, "canceled", 100)]
+    sql = "SELECT slot, state, filled, why FROM orders WHERE role = 'entry' AND ts = ?"
+    assert query(tmp_path / "s", sql, minute(90)) == [(0, "unknown", 0, "unwanted"), (1, "unknown", 0, "unwanted")]
     sound(tmp_path / "s")
 
 
@@ -515,8 +515,8 @@ def test_in_safe_an_operator_can_do_all_but_enter(
             "resumed; rung SAFE",
         ],
         [
-            ("candles", False), ("door", True), ("feed", False), ("heart", True), ("market", True), ("orders", True),
-            ("recorder", True), ("risk", True), ("strategy", False),
+            ("brake", True), ("candles", False), ("door", True), ("feed", False), ("heart", True), ("market", True),
+            ("orders", True), ("recorder", True), ("risk", True), ("senses", True), ("strategy", False),
         ],
     ]  # fmt: skip
     assert query(tmp_path / "s", "SELECT * FROM positions") == []
@@ -600,15 +600,8 @@ def test_neither_is_there_without_those_who_tell(
 
 def test_a_full_back_edge_is_a_crash_and_loud(chance: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "BACK", 0)
-
-    async def play(d: Living) -> None:
-        while not d.house.vitals.crashes:
-            await trio.sleep(0.1)
-        d.leaving.set()
-
-    d = live(scenario(chance, tmp_path / "s", MODELS["quote"]), play)
-    assert len(d.house.vitals.crashes) == 1
-    sound(tmp_path / "s")
+    with pytest.RaisesGroup(pytest.RaisesExc(GaveUp, match="WouldBlock")):
+        live(scenario(chance, tmp_path / "s", MODELS["quote"]))
 
 
 def test_the_last_crash_decides_who_is_to_blame(chance: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -665,7 +658,7 @@ def test_what_hangs_before_it_has_begun_is_named_too(
     live(scenario(chance, tmp_path / "s", MODELS["quote"]), play)
     ((alive, body), ready, words) = seen[0]
     assert (ready, words) == ((503, "starting\n"), [])
-    assert (alive, "orders 60 s" in body) == (503, True)
+    assert (alive, re.search(r"orders (59|60) s", body) is not None) == (503, True)
 
 
 def test_a_quiet_that_never_comes_is_the_feeds_to_tell(chance: Path, tmp_path: Path) -> None:
@@ -803,7 +796,7 @@ def test_stops_stay_when_we_go(calm: Path, tmp_path: Path) -> None:
 def test_an_actor_that_hangs_keeps_nobody_from_going(
     actor: str, chance: Path, wholes: dict[str, Whole], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hung = hanging(monkeypatch, actor, at(wholes["quote"].messages[actor] // 2))
+    hung = hanging(monkeypatch, actor, at(wholes["quote"].messages[actor] // 3))
     told: list[float] = []
 
     async def play(d: Living) -> None:

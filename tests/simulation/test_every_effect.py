@@ -86,7 +86,7 @@ def test_whole_hours_keep_every_promise_and_meet_everything(of: tuple[str, Fate]
     roles = {role for _, _, role, *_ in p.end.orders}
     assert (roles, len(p.end.fills) >= 10) == ({Role.ENTRY, Role.STOP, Role.EXIT}, True)
     ports = {effect.partition(".")[0] for effect in p.effects[0]}
-    assert ports == {"store", "world", "source", "broker", "notify", "offload"} | ({"ledger"} & ports)
+    assert ports == {"store", "world", "source", "broker", "notify", "offload", "sentinel"} | ({"ledger"} & ports)
     if of[0] == "quote":
         assert max(int(cid[-1]) for cid, *_ in p.end.orders) == 3  # chased as often as may be
         assert {e for e in p.effects[0] if e.startswith("broker")} == {f"broker.{name}" for name in EFFECTS["broker"]}
@@ -115,7 +115,7 @@ def test_killed_before_any_effect_of_its_first_moments_it_begins_anew(model: str
     """The account's opening among them."""
     whole = played(an.stage(hours.data, tmp_path / "whole", model))
     assert whole.end == hours.whole[model, Fate.DIES].end
-    opening = whole.effects[0].index(NEXT) + 1
+    opening = max(whole.effects[0].index(first) for first in (NEXT, "broker.listen")) + 1
     assert {"randomness.token", "store.commit", "broker.listen"} <= set(whole.effects[0][:opening])
     for n in range(1, opening + 1) if POINTS else range(2, opening + 1, 5):
         p = played(an.stage(hours.data, tmp_path / f"{n}", model), (n, n))
@@ -218,9 +218,9 @@ def forgets_the_unknown(patch: pytest.MonkeyPatch) -> None:
     """An entry counts once it is heard of."""
 
     class Light(Desk):
-        def booked(self) -> Booked:
+        def booked(self, ts: Nanos = Nanos(0)) -> Booked:
             known = {x.order.slot for x in self.lives.values() if not x.unheard and x.order.role is Role.ENTRY}
-            told = super().booked()
+            told = super().booked(ts)
             return msgspec.structs.replace(told, entering=tuple(lot for lot in told.entering if lot.slot in known))
 
     desk(patch, Light)

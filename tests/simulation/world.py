@@ -173,7 +173,7 @@ def simulate(replay: Replay, seed: int | None) -> Trace:
 async def _main(replay: Replay, store: SQLiteStore, seed: int) -> None:
     of = replay.outset()
     ports = replay.ports(of, store, VirtualHost(seed))
-    house = House(replay.config, of, ports.host, ports.notify)
+    house = House(replay.config, of, ports)
     async with trio.open_nursery() as nursery:
         for i in range(3):  # others on the machine, so that there is something to schedule
             nursery.start_soon(_bystander, random.Random(f"{seed}/{i}"), name=f"bystander-{i}")

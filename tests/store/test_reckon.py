@@ -54,7 +54,9 @@ CLOSED = journal.Closed(
     ts=at(12), slot=0, mode=0, qty=Shares(60), opened=at(11), entry=usd(100), exit=usd(101), fees=usd(1), result=usd(59)
 )
 
-ADOPTED = journal.Adopted(ts=at(31), slot=0, qty=Shares(50), price=usd(100.5), cash=usd(93_999.5), mode=0, stop=usd(98))
+ADOPTED = journal.Adopted(
+    ts=at(31), slot=0, qty=Shares(50), price=usd(100.5), cash=usd(93_999.5), mode=0, stop=usd(98), flow=usd(0)
+)
 
 
 # What no desk may ever write, though the tables follow from it.
@@ -197,7 +199,10 @@ def test_what_the_operator_takes_over_is_reckoned_with(tmp_path: Path) -> None:
     rows = [
         intent(TAKEN), BOUGHT, drift("position", 0, 60, 50), ADOPTED, journal.Healed(ts=at(31), key="position 0"),
         drift("cash", -1, usd(93_999.5), usd(95_000)),
-        journal.Adopted(ts=at(32), slot=-1, qty=Shares(0), price=Micros(0), cash=usd(95_000), mode=0, stop=Micros(0)),
+        journal.Adopted(
+            ts=at(32), slot=-1, qty=Shares(0), price=Micros(0), cash=usd(95_000), mode=0, stop=Micros(0),
+            flow=usd(1000.5),
+        ),
         journal.Healed(ts=at(32), key="cash -1"), intent(left),
         filled(execution(2, left, Says.FILL, 50, 101, 50), left, "filled", 100_049.5),
         but(CLOSED, qty=Shares(50), opened=at(31), entry=usd(100.5), fees=FEE, result=usd(24.5)),

@@ -158,6 +158,7 @@ def test_a_new_state_is_empty(tmp_path: Path) -> None:
     assert restored(tmp_path, 0) == Restored(
         opened=None, last=Nanos(0), settings="", cash=Micros(0), positions={}, lives=[], aims={}, intents=0, entries=[],
         drifts=[], fills=0, tape=0, updates=0, states={}, marks={}, seals=[], paused=[], answered=[], blind=False,
+        trips=[], rejects=[], trades=[],
     )  # fmt: skip
 
 
@@ -184,6 +185,9 @@ def test_an_open_order_its_position_and_its_aim_come_back(tmp_path: Path) -> Non
         paused=[],
         answered=[],
         blind=False,
+        trips=[],
+        rejects=[],
+        trades=[],
     )
 
 
@@ -427,7 +431,7 @@ def test_a_damaged_file_is_refused_with_what_to_do_and_left_as_it_is(tmp_path: P
 def test_a_schema_of_a_newer_program_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = filed(tmp_path)
     sql(path, "PRAGMA user_version = 99")
-    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 5: use the newer program"
+    assert refused(tmp_path) == f"{path} has schema 99, this program knows up to 6: use the newer program"
 
 
 ALTER: dict[str, tuple[int, Callable[[Path], None]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import struct
@@ -15,7 +16,7 @@ import structlog
 import trio
 from msgspec import Meta
 
-from fluxhero.messages import Command, Leave, Outcome, Verb
+from fluxhero.messages import Command, Leave, Outcome, Sensed, Verb
 from fluxhero.ports import Host, World
 from fluxhero.runtime.channels import Outbox, Traffic, ask
 from fluxhero.store.events import events
@@ -28,6 +29,7 @@ LINE = 4096  # bytes
 IDLE = 30.0  # s of host time a client may be silent
 CLIENTS, FOLLOWERS = 64, 32
 PATIENCE = 10.0  # s of host time until a command must have been dealt with
+URGENT = 1.0  # s of host time that a halt waits for its turn
 PARTING = 3.0  # s of host time for what is done before we go
 GLANCE = 0.25  # s of host time between looks at the journal for those who follow it
 EVENTS = 20  # the newest, where no number is given
@@ -55,11 +57,17 @@ class Wire:
     def __init__(self, world: World, traffic: Traffic, risk: Outbox[Any], flush: Callable[[], Awaitable[None]]) -> None:
         self._world, self._traffic, self._risk, self._flush = world, traffic, risk, flush
 
-    async def __call__(self, command: Command | Leave) -> Any:
-        async with self._world.turn():
+    async def __call__(self, command: Command | Leave | Sensed) -> Any:
+        """A halt does not wait for its turn, nor for the disk, if they do not come soon."""
+        halting = isinstance(command, Command) and command.verb is Verb.HALT
+        outcome = None
+        with trio.move_on_after(URGENT if halting else math.inf):
+            async with self._world.turn():
+                outcome = await ask(self._risk, command)
+                await self._traffic.quiet()
+                await self._flush()
+        if halting and outcome is None:
             outcome = await ask(self._risk, command)
-            await self._traffic.quiet()
-            await self._flush()
         return outcome
 
 
@@ -163,7 +171,7 @@ class Controller:
         return {"ok": True, "text": outcome.text}
 
     def _slots(self, r: Request) -> tuple[int, ...]:
-        if r.cmd in (Verb.HALT, Verb.RELEASE):
+        if r.cmd == Verb.HALT or (r.cmd == Verb.RELEASE and not r.symbol):
             return ()
         if r.symbol in ("", "all"):
             return tuple(range(len(self._symbols)))

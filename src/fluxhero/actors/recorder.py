@@ -6,10 +6,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import structlog
+
 from fluxhero.core import journal
 from fluxhero.messages import Commit, Note, State
 from fluxhero.ports import Host, Ports
+from fluxhero.runtime.brake import Brake
 from fluxhero.runtime.channels import Ask, Inbox
+from fluxhero.store.sqlite import FAILURES
+
+log = structlog.get_logger()
 
 ROWS, SECONDS = 1000, 1.0  # what may wait at the most
 
@@ -48,13 +54,20 @@ class Backlog:
         self.rows, self.states, self.asks = [], {}, []
         return rows, states, asks
 
+    def back(self, rows: list[journal.Row], states: list[State], asks: list[Ask[Any]]) -> None:
+        """What could not be written."""
+        self.rows = rows + self.rows
+        self.states = {**{state.name: state for state in states}, **self.states}
+        self.asks = asks + self.asks
+
 
 async def recorder(
     inbox: Inbox[Any], ports: Ports, backlog: Backlog, position: Callable[[], int],
-    witness: Callable[[Sequence[journal.Row], float], None],
+    witness: Callable[[Sequence[journal.Row], float], None], brake: Brake,
 ) -> None:  # fmt: skip
     """One commit for all who wait for one. `position`: how many events of the tape the rows so far account for;
-    `witness` is told of rows that have become durable, and how many seconds that took.
+    `witness` is told of rows that have become durable, and how many seconds that took. While the `brake` is on, a disk
+    that refuses is no crash: it is tried again with whatever comes next.
     """
     async for m in inbox:
         backlog.hear(m)
@@ -64,7 +77,15 @@ async def recorder(
             backlog.hear(other)
         rows, states, asks = backlog.take()
         before = ports.host.now()
-        await ports.offload(partial(ports.store.commit, rows, states, position(), backlog.updates))
+        try:
+            await ports.offload(partial(ports.store.commit, rows, states, position(), backlog.updates))
+        except FAILURES as e:
+            if not brake.rung:
+                raise
+            log.error("the journal cannot be written; what lessens risk goes on without it", error=str(e))
+            backlog.back(rows, states, asks)
+            brake.fails()
+            continue
         for asked in asks:
             asked.answer(None)
         witness(rows, ports.host.now() - before)

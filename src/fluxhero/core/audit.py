@@ -142,9 +142,14 @@ class Audit:
         self, slot: int, qty: int, price: Micros, cash: Micros, ts: Nanos, plan: Plan, mode: int = 0,
         stop: Micros = NOWHERE,
     ) -> None:  # fmt: skip
-        row = journal.Adopted(ts=ts, slot=slot, qty=Shares(qty), price=price, cash=cash, mode=mode, stop=stop)
+        book = self._book.book
+        flow = Micros(cash - book.cash + (qty - book.held(slot)) * price)
+        row = journal.Adopted(
+            ts=ts, slot=slot, qty=Shares(qty), price=price, cash=cash, mode=mode, stop=stop, flow=flow
+        )  # fmt: skip
         plan.rows.append(row)
-        self._book.book.adopt(slot, qty, price, cash, ts)
+        book.adopt(slot, qty, price, cash, ts)
+        self._book.news.flows.append(flow)
 
     def _order(self, cid: Cid, stands: int, ts: Nanos, plan: Plan) -> None:
         """One that stands there, and not as we have it, is canceled; one that does not is over."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from fluxhero.core import journal
 from fluxhero.core.book import Book
 from fluxhero.core.lives import Life, Plan, Slot, traded
@@ -24,6 +26,16 @@ from fluxhero.messages import (
 )
 
 
+class News(msgspec.Struct):
+    """What risk has not been told yet."""
+
+    rounds: list[Round] = []
+    flows: list[Micros] = []
+    rejects: list[Nanos] = []
+    fled: list[tuple[int, float]] = []
+    resent: list[Nanos] = []
+
+
 class Blotter:
     """Keeps, and decides nothing."""
 
@@ -37,7 +49,7 @@ class Blotter:
         self.intents = 0
         self.grants = 0
         self._bar = model is Model.BAR
-        self._rounds: list[Round] = []  # not yet told
+        self.news = News()
         self._lost = -1  # the last number after which words were missing
         self._cid, self._opens = cid, opens
 
@@ -64,13 +76,20 @@ class Blotter:
         return Nanos(max(0, ts - s.bare)) if s and s.bare is not None else Nanos(0)
 
     def booked(self) -> Booked:
-        """Each round trip is told once. An entry counts until its last attempt is over, arrived or not."""
+        """News are told once. An entry counts until its last attempt is over, arrived or not."""
         held = tuple(Lot(slot=s, qty=Shares(p.qty), price=Micros(0)) for s, p in sorted(self.book.positions.items()))
         entering = [x for x in self.lives.values() if x.open and x.order.role is Role.ENTRY]
         entering += [s.chasing for s in self.slots.values() if s.chasing]
-        lots = tuple(Lot(slot=x.order.slot, qty=Shares(x.order.side * x.left), price=x.order.mark) for x in entering)
-        rounds, self._rounds = tuple(self._rounds), []
-        return Booked(cash=Micros(self.book.cash), held=held, entering=lots, grants=self.grants, rounds=rounds)
+        lots = tuple(
+            Lot(slot=x.order.slot, qty=Shares(x.order.side * x.left), price=max(x.order.mark, x.order.cap))
+            for x in entering
+        )
+        news, self.news = self.news, News()
+        return Booked(
+            cash=Micros(self.book.cash), held=held, entering=lots, grants=self.grants, rounds=tuple(news.rounds),
+            flows=tuple(news.flows), rejects=tuple(news.rejects), fled=tuple(news.fled),
+            resent=tuple(news.resent),
+        )  # fmt: skip
 
     def _heard(self, u: Update, plan: Plan) -> bool:
         """Is it a word that we may believe now? One that comes before others that are missing is for later."""
@@ -144,7 +163,7 @@ class Blotter:
                 exit=trip.exit, fees=trip.fees, result=trip.result,
             )  # fmt: skip
             plan.rows.append(closed)
-            self._rounds.append(Round(mode=order.mode, result=trip.result))
+            self.news.rounds.append(Round(mode=order.mode, result=trip.result, opened=trip.opened, closed=u.ts))
 
     def _charged(self, u: Update, plan: Plan) -> None:
         self.book.charge(u.slot, u.fee)

@@ -42,6 +42,8 @@ GATES = {
     codes.FROZEN: "what the broker says of the symbol does not agree with what we know",
     codes.CHASES: "it was sent anew {value:.0f} times, {limit:.0f} is the most",
     codes.UNWANTED: "it was no longer wanted",
+    codes.PRICE: "the quote was {value:.2%} away from the last close, {limit:.2%} is the most",
+    codes.DAYTRADES: "{value:.0f} round trips within a day in five sessions, {limit:.0f} is the most",
     codes.SIZE: "the size came to less than one share: {by_risk} by risk, {by_cap} by the position cap,"
     " {by_room} by the room left",
 }
@@ -79,6 +81,7 @@ GATE_NAMES = {
     for name in (
         "open", "hours", "gap", "rung", "busy", "fresh", "stop", "slots", "size", "paused", "volume", "breakout",
         "spread", "shorts", "crowded", "rate", "frozen", "chases", "unwanted",
+        "price", "daytrades",
     )
 }  # fmt: skip
 

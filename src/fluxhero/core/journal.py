@@ -288,7 +288,10 @@ class Healed(Row, frozen=True, kw_only=True):
 
 
 class Adopted(Row, frozen=True, kw_only=True):
-    """The operator takes the venue's word: a position at a mark, and the cash; slot -1: the cash alone."""
+    """The operator takes the venue's word: a position at a mark, and the cash; slot -1: the cash alone.
+
+    `flow`: by how much that changes equity, which is neither won nor lost.
+    """
 
     slot: int
     qty: Shares
@@ -296,6 +299,7 @@ class Adopted(Row, frozen=True, kw_only=True):
     cash: Micros
     mode: int  # that the position belongs to from now on
     stop: Micros
+    flow: Micros = Micros(0)  # of older programs: not told
 
 
 class Odd(Row, frozen=True, kw_only=True):
@@ -308,17 +312,21 @@ class Odd(Row, frozen=True, kw_only=True):
 
 
 class Tripped(Row, frozen=True, kw_only=True):
+    """Trading is cut down; core.ladder says how far."""
+
     trip: str
     cause: str
     equity: Micros
     value: float
     limit: float
+    slot: int = -1  # of the symbol; -1: of the account
 
 
 class Released(Row, frozen=True, kw_only=True):
     trip: str
     by: str
     reason: str
+    slot: int = -1
 
 
 class Commanded(Row, frozen=True, kw_only=True):

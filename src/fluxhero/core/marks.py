@@ -26,6 +26,11 @@ class Marks:
     def quote(self, q: Quote) -> None:
         self._quotes[q.slot], self._stream = q, q.ts
 
+    def quoted(self, slot: int) -> Nanos:
+        """When a symbol was last quoted, well or badly."""
+        q = self._quotes[slot]
+        return q.ts if q else Nanos(0)
+
     def close(self, bars: Array) -> None:
         """The full bars of one time, one slot per symbol."""
         for slot in np.flatnonzero(bars["quality"] == Quality.FULL).tolist():

@@ -35,6 +35,7 @@ from fluxhero.core.lives import (
 from fluxhero.core.states import OPEN, State, after
 from fluxhero.kernel import codes
 from fluxhero.messages import (
+    SECOND,
     Booked,
     Cancel,
     Chase,
@@ -68,6 +69,7 @@ class Desk(Blotter):
         self.audit = Audit(self, cid(0, 0).rsplit("-", 2)[0] + "-", drifts)
         self._audited = Nanos(0)  # when we last asked for a statement
         self._resumed = Nanos(0)  # what was due before it, a former life has seen to
+        self._told = Micros(0), Nanos(0)  # equity as the venue reckons it, and when
 
     # -- what comes in
 
@@ -115,6 +117,8 @@ class Desk(Blotter):
     def statement(self, s: Statement) -> Plan:
         """The account as the venue has it; what it had said before that and we have not heard, is wanted again."""
         plan = self.audit.read(s)
+        if s.equity:
+            self._told = s.equity, s.ts
         plan.relisten = s.heard > self.seq
         for slot in plan.gone:
             self._guard(slot, s.ts, plan)
@@ -144,6 +148,7 @@ class Desk(Blotter):
             if life.state is State.SENT and not life.order.carried:
                 if life.wanted(ts):
                     sends.append((life.places[0], life.order))
+                    self.news.resent += [ts] if life.order.role is Role.ENTRY else []
                 else:
                     self._drain(life, ts, plan)
         plan.sends = [what for _, what in sorted(sends, key=lambda send: send[0])] + plan.sends
@@ -165,8 +170,10 @@ class Desk(Blotter):
         times += [s.waits for s in self.slots.values() if s.waits is not None]
         return max(self._resumed, min(times))
 
-    def booked(self) -> Booked:
-        return msgspec.structs.replace(super().booked(), frozen=self.audit.frozen)
+    def booked(self, ts: Nanos = Nanos(0)) -> Booked:
+        """`ts`: of what has changed it."""
+        theirs, told = self._told
+        return msgspec.structs.replace(super().booked(), ts=ts, frozen=self.audit.frozen, theirs=theirs, told=told)
 
     # -- what is wanted
 
@@ -309,7 +316,7 @@ class Desk(Blotter):
         if u.says is Says.ABSENT and life.open:
             self._absent(life, u.ts, plan)
         if not life.open:
-            self._closed(life, u.ts, plan)
+            self._closed(life, u.ts, plan, first=was[0] in OPEN)
         if u.says is not Says.CANCEL_REJECTED or not life.open:  # what was refused is tried again at the next look
             self._turned_up(life, u.ts, plan)
             self._advance(life.order.slot, u.ts, plan)
@@ -338,7 +345,7 @@ class Desk(Blotter):
         """The venue knows nothing of it, which proves nothing: sent again if it is wanted, else watched for."""
         if life.wanted(ts):
             life.looked = ts
-            plan.sends.append(life.order)
+            self._resend(life, ts, plan)
         elif ts - life.order.ts > WATCH:
             life.state, reason = State.CANCELED, "it never turned up at the venue"
             row = journal.Evidence(
@@ -348,11 +355,16 @@ class Desk(Blotter):
         elif life.why is None:
             self._drain(life, ts, plan)
 
+    def _resend(self, life: Life, ts: Nanos, plan: Plan) -> None:
+        plan.sends.append(life.order)
+        if life.order.role is Role.ENTRY:
+            self.news.resent.append(ts)
+
     def _drain(self, life: Life, ts: Nanos, plan: Plan) -> None:
         """Too late to be wanted; should it turn up, it is canceled."""
         self._cancel(life, ts, plan, Why.LATE)
 
-    def _closed(self, life: Life, ts: Nanos, plan: Plan) -> None:
+    def _closed(self, life: Life, ts: Nanos, plan: Plan, first: bool = True) -> None:
         """A terminal order gives its place free; a stop that was replaced, to its successor."""
         s, cid = self._slot(life.order.slot), life.order.cid
         if life.canceling is None:
@@ -366,7 +378,12 @@ class Desk(Blotter):
             s.moving = None
         elif s.stop == cid:
             s.stop, s.moving = s.moving, None
-        s.rejected = s.rejected + 1 if life.state is State.REJECTED and life.order.role is not Role.ENTRY else 0
+        if not first:  # a cancel's answer
+            return
+        refused = life.state is State.REJECTED
+        if refused and not self._bar:  # there, an entry that gaps through its stop is refused: the market's doing
+            self.news.rejects.append(ts)
+        s.rejected = s.rejected + 1 if refused and life.order.role is not Role.ENTRY else 0
 
     def _entered(self, life: Life, ts: Nanos, plan: Plan) -> None:
         """An entry is over: what it came to, or another attempt."""
@@ -457,6 +474,7 @@ class Desk(Blotter):
         plan.rows.append(row)
         s.paged, s.rejected = ts, 0
         if fled:
+            self.news.fled.append((slot, (ts - since) / SECOND))
             self._leave(slot, ts, plan, None)
         else:
             self._advance(slot, ts, plan)

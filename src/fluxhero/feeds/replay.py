@@ -8,7 +8,7 @@ from typing import Protocol
 from fluxhero.core.calendar import Calendar
 from fluxhero.messages import MINUTE, Bars, Event, Nanos, Quote, Trade
 from fluxhero.ports import Host, Traffic
-from fluxhero.runtime.clock import DrivenClock
+from fluxhero.runtime.clock import SILENCE, DrivenClock
 from fluxhero.runtime.turns import Turns
 
 SLICE = 0.2  # s of host time between looks at what is pending, while we wait for the pace
@@ -77,7 +77,8 @@ class ReplaySource:
         self._last = tape.last
         self._clock, self._venue, self._pace, self._host, self._turns = clock, venue, pace, host, turns
         self._traffic, self._pending, self._flush = traffic, pending, flush
-        self._begun = self._again = False  # again: the next event was seen before
+        self.again = start < ours
+        self._begun = False
 
     def __aiter__(self) -> ReplaySource:
         return self
@@ -91,7 +92,7 @@ class ReplaySource:
             await self._last_timers()
             self._turns.end()
             raise StopAsyncIteration
-        self._again = event.index < self.position
+        self.again = event.index < self.position
         await self._timers(event.ts)
         while await self._waited(event.ts):
             await self._timers(event.ts)  # a command may have set more while we waited
@@ -110,7 +111,10 @@ class ReplaySource:
                 await self._between()
 
     async def _last_timers(self) -> None:
-        """What the last events began: their minute's seal, orders under way; not what waits for another day."""
+        """What the last events began: their minute's seal, orders under way; not what waits for another day, and nobody
+        is silent because the tape has ended.
+        """
+        self._clock.forget(SILENCE)
         await self._timers(Nanos(self._last // MINUTE * MINUTE + 2 * MINUTE))
 
     async def _between(self) -> None:
@@ -129,7 +133,7 @@ class ReplaySource:
 
         What is seen again is let through at once, so that the market's time is soon where it was.
         """
-        if self._again or self._pace.wait(ts) <= 0:
+        if self.again or self._pace.wait(ts) <= 0:
             return False
         while (seconds := self._pace.wait(ts)) > 0:
             self.beats += 1

@@ -16,8 +16,8 @@ FULL = 1  # messages.Quality.FULL: only such bars step and decide
 # Gates: what may refuse an entry, or another attempt of one.
 (
     OPEN, HOURS, GAP, RUNG, BUSY, FRESH, STOP, SLOTS, SIZE, PAUSED, VOLUME, BREAKOUT, SPREAD, SHORTS, CROWDED, RATE,
-    FROZEN, CHASES, UNWANTED,
-) = range(19)  # fmt: skip
+    FROZEN, CHASES, UNWANTED, PRICE, DAYTRADES,
+) = range(21)  # fmt: skip
 
 # Conditions that a decision may have looked at, each with a value and a limit.
 (
@@ -28,4 +28,4 @@ FULL = 1  # messages.Quality.FULL: only such bars step and decide
 CHECKS = 20
 CONDITIONS = {HOURS: C_HOURS, GAP: C_GAP, VOLUME: C_VOLUME, BREAKOUT: C_BREAKOUT, SPREAD: C_SPREAD}  # of gates
 
-DAY_LOSS, DRAWDOWN, HALT = 1, 2, 4  # bits of account.trips
+DAY_LOSS, DRAWDOWN = 1, 2  # bits of account.trips

@@ -28,13 +28,19 @@ def strike(a: Rec, p: Rec, ts: int, over: int, twice: int) -> int:
 
 
 @step
+def multiple(lost: int, of: int, limit: float) -> float:
+    """A loss in multiples of its limit; where there was nothing to lose, any is beyond all."""
+    return lost / (limit * of) if of > 0 else math.inf if lost > 0 else 0.0
+
+
+@step
 def judge(a: Rec, p: Rec, ts: int) -> int:
     """The bits of the limits that this mark trips, 0 for none."""
     lost = drawn = 0.0  # in multiples of the limit; what has tripped is not asked again
     if a.trips & DAY_LOSS == 0:
-        lost = (a.day_base - a.equity) / (p.day_loss * a.day_base)
+        lost = multiple(a.day_base - a.equity, a.day_base, p.day_loss)
     if a.trips & DRAWDOWN == 0:
-        drawn = (a.crest - a.equity) / (p.hard_drawdown * a.crest)
+        drawn = multiple(a.crest - a.equity, a.crest, p.hard_drawdown)
     over = DAY_LOSS * (lost > 1.0) + DRAWDOWN * (drawn >= 1.0)
     if over == 0:
         a.strikes = 0
@@ -109,8 +115,8 @@ def marked(account: Array, equity: int, ts: int, rules: Array) -> int:
 
 @step
 def whole(x: float) -> int:
-    """Whole shares; what lacks a billionth of one is one."""
-    return int(max(x, 0.0) + 1e-9)
+    """Whole shares; what lacks a billionth of one is one, and what is no finite number is none."""
+    return int(x + 1e-9) if (x > 0.0) & (x < math.inf) else 0
 
 
 @rare

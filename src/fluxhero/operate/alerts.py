@@ -52,9 +52,27 @@ ALERTS = (
     Alert(
         "Rung", CRITICAL, "0s",
         "fluxhero_rung > 0",
-        "Trading is cut down to rung {{ $value }} (2 safe, 3 halted, 4 flatten)",
-        "`CTL status` names the trips that are held, `CTL limits` what they were tripped by. Once you know why: "
-        "`CTL release TRIP --reason TEXT`.",
+        "Trading is cut down to rung {{ $value }} (1 reducing, 2 safe, 3 halted, 4 flatten)",
+        "`CTL trips` says what cut it down, how far, and what lets go of it; `CTL risk` how near the limits are.",
+    ),
+    Alert(
+        "SymbolRung", CRITICAL, "2m",
+        "fluxhero_symbol_rung > 0",
+        "{{ $labels.symbol }} is cut down to rung {{ $value }} (1 reducing, 4 flatten)",
+        "The others go on. `CTL trips` says why, and what lets go of it.",
+    ),
+    Alert(
+        "ClockSkew", WARNING, "0s",
+        "abs(fluxhero_clock_skew_seconds) > 2",
+        "The machine's clock has jumped by {{ $value | humanizeDuration }}",
+        "Beyond 30 s trading halts. See whether time is kept (`timedatectl`), and whether the machine slept.",
+    ),
+    Alert(
+        "JournalDeaf", CRITICAL, "0s",
+        "fluxhero_journal_deaf > 0",
+        "Trading is cut down, and the journal cannot be written",
+        "Cancels and exits go on without it and are written down in the file `halt` of the state. See to the disk "
+        "(`df`, `dmesg`); at the next start what the file has is journaled.",
     ),
     Alert(
         "DayLoss", WARNING, "0s",

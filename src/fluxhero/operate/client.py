@@ -124,10 +124,28 @@ def _show(answer: Answer, args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(answer))
     elif answer["ok"]:
-        print(tables.text(args.cmd, answer))
+        return _say(answer, args)
     else:
         print(tables.clean(answer["error"]), file=sys.stderr)
     return OK if answer["ok"] else _code(answer, args.cmd)
+
+
+def _say(answer: Answer, args: argparse.Namespace) -> int:
+    """For a person; a report as a page, where a file is named."""
+    if args.cmd != "report" or "limits" not in answer:
+        print(tables.text(args.cmd, answer))
+        return OK
+    from fluxhero.operate import riskpage, riskreport
+
+    if args.html is None or str(args.html) == "-":
+        print((riskreport.text if args.html is None else riskpage.page)(answer))
+        return OK
+    try:
+        args.html.write_text(riskpage.page(answer), encoding="utf-8")
+    except OSError as e:
+        return _fail(f"{args.html} cannot be written: {e.strerror}", GAVE_UP)
+    print(f"wrote {args.html}")
+    return OK
 
 
 def _code(refusal: Answer, cmd: str) -> int:

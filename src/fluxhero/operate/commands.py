@@ -49,10 +49,19 @@ def _reading(commands: Commands) -> None:
     commands.add_parser("positions", help="what is held, and where its stops are")
     orders = commands.add_parser("orders", help="the open orders")
     orders.add_argument("--all", action="store_true", help="the newest 100, closed ones too")
+    trips = commands.add_parser("trips", help="what holds trading down, how far, and what lets go of it")
+    trips.add_argument("--all", action="store_true", help="the newest 100, released ones too")
     commands.add_parser("drifts", help="what the broker has otherwise than we, and no order explains")
     _number(commands.add_parser("trades", help="the newest round trips"))
     equity = commands.add_parser("equity", help="the equity curve of the newest day, week or month, or of all")
     equity.add_argument("period", nargs="?", choices=list(PERIODS), metavar="day|week|month|all")
+    commands.add_parser("risk", help="rung, trips, how near each limit is, what was refused today")
+    commands.add_parser("exposure", help="what is held and sought, and what stops or a gap would cost")
+    report = commands.add_parser("report", help="what is at stake, what a stop or a gap would cost, and the limits")
+    report.add_argument("n", nargs="?", type=_count, metavar="SESSIONS", help="of the equity curve (60)")
+    report.add_argument(
+        "--html", type=Path, metavar="FILE", help="write it there as a page with plots; - to the output"
+    )
     bars = commands.add_parser("bars", help="the newest bars of a symbol, and what was decided at each")
     bars.add_argument("symbol", metavar="SYM")
     _number(bars)
@@ -68,7 +77,8 @@ def _reading(commands: Commands) -> None:
 
 def _acting(commands: Commands) -> None:
     parsers = {name: commands.add_parser(name, help=text) for name, text in ACTS.items()}
-    parsers["release"].add_argument("trip", metavar="TRIP")
+    parsers["release"].add_argument("trip", metavar="TRIP", help="as `ctl trips` names it")
+    parsers["release"].add_argument("symbol", nargs="?", metavar="SYM", help="of a trip of symbols; default: all")
     for name in ("pause", "resume", "flatten", "adopt", "ignore"):
         parsers[name].add_argument("symbol", nargs="?", metavar="SYM", help="default: all")
     for name, parser in parsers.items():

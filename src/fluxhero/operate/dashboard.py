@@ -45,8 +45,10 @@ PANELS = (
     ),
     Panel(
         "Trading", STAT, 4, "none", {"rung": "fluxhero_rung"},
-        "How far trading is cut down; `fluxhero ctl status` names the trips.",
-        words={0: ("normal", GREEN), 2: ("SAFE", ORANGE), 3: ("halted", RED), 4: ("flatten", RED)},
+        "How far trading is cut down; `fluxhero ctl trips` says by what.",
+        words={
+            0: ("normal", GREEN), 1: ("reducing", ORANGE), 2: ("SAFE", ORANGE), 3: ("halted", RED), 4: ("flatten", RED),
+        },
     ),
     Panel(
         "Alerts that fire", STAT, 7, "none", {"{{alertname}}": f"{FIRING} or on() {NONE}"},

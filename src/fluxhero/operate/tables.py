@@ -21,10 +21,11 @@ EMPTY = {
     "signals": "nothing has been sought yet",
     "bars": "no bars",
     "drifts": "the broker and we agree",
+    "trips": "nothing is held: trading is not cut down",
 }
 MONEY = {"price", "stop", "fee", "fees", "cash", "equity", "entry", "exit", "result", "mark"}  # micro-dollars in events
 DUMB = {"ok", "id", "seq", "ts", "m", "slot", "time", "kind", "symbol", "reading"}  # not, or first in an event
-WORDS = {"trips", "symbols", "paused"}  # lists that are no tables, empty or not
+WORDS = {"trips", "symbols", "paused"}  # lists that are no tables when they are empty
 NAMES = {"action": OUTCOMES, "mode": MODES, "regime": REGIMES, "side": {1: "buy", -1: "sell"}}
 EPOCH = 10**17  # ns: what is greater is a time
 POINTS = 20  # of an equity curve, as text
@@ -44,6 +45,8 @@ def text(cmd: str, answer: Row) -> str:
         return "\n".join(map(event, shown["events"])) or "no events"
     if cmd == "signals" and _is_table(shown.get("signals")):
         shown["signals"] = [_unprefixed(s) for s in shown["signals"]]
+    if shown == {cmd: []}:
+        return EMPTY.get(cmd, f"no {_name(cmd)}")
     return "\n\n".join("\n".join(part) for part in _parts(shown) if part)
 
 
@@ -60,7 +63,7 @@ def _page(value: Any) -> str | None:
 
 def _parts(answer: Row) -> Iterable[list[str]]:
     """The single facts, then each table."""
-    lists = {k: v for k, v in answer.items() if k not in WORDS and _is_table(v)}
+    lists = {k: v for k, v in answer.items() if _is_table(v) and (v or k not in WORDS)}
     yield pairs({k: v for k, v in answer.items() if k not in lists})
     for name, rows in lists.items():
         yield table(rows) or [EMPTY.get(name, f"no {_name(name)}")]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from fluxhero.messages import Nanos
 
+SILENCE = 3  # the rank of timers that fire when nothing has come
+
 
 class Due:
     __slots__ = ("call", "when")
@@ -36,6 +38,12 @@ class DrivenClock:
         due = Due(when, call)
         heapq.heappush(self._heap, (when, rank, next(self._order), due))
         return due
+
+    def forget(self, rank: int) -> None:
+        """No timer of this rank is called any more."""
+        for _, of, _, due in self._heap:
+            if of == rank:
+                due.cancel()
 
     def next(self) -> Nanos | None:
         """When the next timer is due."""

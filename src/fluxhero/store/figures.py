@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 
 from fluxhero.core import journal
 from fluxhero.core.explain import MODES, NEW_YORK, when
+from fluxhero.core.ladder import RULES, Trip, remedy
 from fluxhero.messages import Nanos
 from fluxhero.store.view import OPEN, OPENING, Answer, View
 
@@ -26,7 +27,7 @@ def status(view: View) -> Answer:
         "equity": equity / 1e6,
         "cash": cash / 1e6,
         "rung": view.rung().name,
-        "trips": view.trips(),
+        "trips": [view.named(row) for row in view.trips()],
         "positions": db.execute("SELECT count(*) FROM positions").fetchone()[0],
         "orders": db.execute("SELECT count(*) FROM orders").fetchone()[0],
         "fills": db.execute("SELECT count(*) FROM fills").fetchone()[0],
@@ -72,6 +73,23 @@ def orders(view: View, every: bool, n: int) -> Answer:
 def _limit(body: bytes) -> float | None:
     limit = journal.read(journal.Intent, body).order.limit
     return limit / 1e6 if limit else None
+
+
+def trips(view: View, every: bool, n: int) -> Answer:
+    """Those that are held, oldest first, or the newest n of all."""
+    where = "ORDER BY n DESC LIMIT ?" if every else "WHERE released IS NULL ORDER BY n LIMIT ?"
+    sql = f'SELECT trip, slot, ts, cause, value, bound, released, "by", reason FROM trips {where}'
+    return {
+        "trips": [
+            {
+                "trip": trip, "of": view.symbols[slot] if slot >= 0 else "account", "rung": RULES[Trip(trip)].rung.name,
+                "since": when(Nanos(ts)), "cause": cause, "value": value, "limit": limit,
+                "released": when(Nanos(released)) if released else None, "by": by, "reason": reason,
+                "ends": "" if released else remedy(Trip(trip), view.symbols[slot] if slot >= 0 else ""),
+            }
+            for trip, slot, ts, cause, value, limit, released, by, reason in view.db.execute(sql, (n,))
+        ]
+    }  # fmt: skip
 
 
 def drifts(view: View) -> Answer:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from fluxhero.store import figures, market
+from fluxhero.store import exposure, figures, market
 from fluxhero.store.figures import PERIODS as PERIODS
 from fluxhero.store.sqlite import StoreError
 from fluxhero.store.view import Answer as Answer
@@ -39,8 +39,12 @@ READS: dict[str, Callable[[View, Query], Answer]] = {
     "positions": lambda v, q: figures.positions(v),
     "orders": lambda v, q: figures.orders(v, q.all, q.n or (100 if q.all else MOST)),
     "drifts": lambda v, q: figures.drifts(v),
+    "trips": lambda v, q: figures.trips(v, q.all, q.n or (100 if q.all else MOST)),
     "trades": lambda v, q: figures.trades(v, q.n or 20),
     "equity": lambda v, q: figures.equity(v, q.period or "day"),
+    "risk": lambda v, q: exposure.watched(v),
+    "exposure": lambda v, q: exposure.exposed(v),
+    "report": lambda v, q: exposure.report(v, q.n or exposure.SESSIONS),
     "bars": lambda v, q: market.bars(v, q.symbol, q.n or 20),
     "indicators": lambda v, q: market.indicators(v, q.symbol),
     "regime": lambda v, q: market.regime(v, q.symbol),

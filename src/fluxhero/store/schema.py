@@ -75,7 +75,13 @@ DROP INDEX orders_decided;
 CREATE INDEX orders_refused ON orders (slot, ts) WHERE state = 'rejected';
 """
 
-SCRIPTS = (FIRST, SECOND, THIRD, FOURTH, FIFTH)  # the n-th brings a file to version n
+SIXTH = """
+ALTER TABLE trips ADD COLUMN slot INTEGER NOT NULL DEFAULT -1;
+CREATE INDEX journal_adopted ON journal (seq) WHERE kind = 'adopted';
+CREATE INDEX journal_settings ON journal (seq) WHERE kind = 'settings';
+"""
+
+SCRIPTS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)  # the n-th brings a file to version n
 
 Statement = tuple[str, tuple[Any, ...]]
 
@@ -114,13 +120,13 @@ def _settings(seq: int, row: j.Settings, body: bytes) -> Iterable[Statement]:
 
 
 def _tripped(seq: int, row: j.Tripped, body: bytes) -> Iterable[Statement]:
-    sql = "INSERT INTO trips (n, ts, trip, cause, equity, value, bound) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    return ((sql, (seq, row.ts, row.trip, row.cause, row.equity, row.value, row.limit)),)
+    sql = "INSERT INTO trips (n, ts, trip, cause, equity, value, bound, slot) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    return ((sql, (seq, row.ts, row.trip, row.cause, row.equity, row.value, row.limit, row.slot)),)
 
 
 def _released(seq: int, row: j.Released, body: bytes) -> Iterable[Statement]:
-    sql = 'UPDATE trips SET released = ?, "by" = ?, reason = ? WHERE trip = ? AND released IS NULL'
-    return ((sql, (row.ts, row.by, row.reason, row.trip)),)
+    sql = 'UPDATE trips SET released = ?, "by" = ?, reason = ? WHERE trip = ? AND slot = ? AND released IS NULL'
+    return ((sql, (row.ts, row.by, row.reason, row.trip, row.slot)),)
 
 
 def _commanded(seq: int, row: j.Commanded, body: bytes) -> Iterable[Statement]:

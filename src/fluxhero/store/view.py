@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from fluxhero.core import journal
 from fluxhero.core.explain import when
-from fluxhero.core.ladder import RUNGS, Rung, Trip
+from fluxhero.core.ladder import Rung
+from fluxhero.core.trips import Trips
 from fluxhero.messages import Nanos
 from fluxhero.store.schema import UNSETTLED
-from fluxhero.store.sqlite import FILE, StoreError
+from fluxhero.store.sqlite import FILE, StoreError, trips
 
 Answer = dict[str, Any]
 
@@ -80,12 +81,17 @@ class View:
         last = self.sealed()
         return when(last) if last else None
 
-    def trips(self) -> list[str]:
+    def trips(self) -> list[journal.Tripped]:
         """Those that are held, oldest first."""
-        return [trip for (trip,) in self.db.execute("SELECT trip FROM trips WHERE released IS NULL ORDER BY n")]
+        return trips(self.db)
 
     def rung(self) -> Rung:
-        return max((RUNGS[Trip(trip)] for trip in self.trips()), default=Rung.NORMAL)
+        """Of the account."""
+        return Trips(self.trips()).rung
+
+    def named(self, row: journal.Tripped) -> str:
+        """A trip with its symbol, if it is of one."""
+        return f"{row.trip} {self.symbols[row.slot]}" if row.slot >= 0 else row.trip
 
     def account(self) -> tuple[int, int]:
         """Equity, at the last closes, and cash, now; micro-dollars."""
