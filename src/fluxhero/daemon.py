@@ -54,6 +54,7 @@ async def _life(d: Daemon, safe: str) -> None:
     brake = house.brake
     try:
         mind = begun(d.outset, ports, safe)
+        brake.stands(mind.risk.rung, mind.risk.trips.symbols)
         traffic = Traffic()
         to_candles, at_candles = nowhere() if safe else box(FORWARD, traffic)
         to_strategy, at_strategy = nowhere() if safe else box(BACK, traffic)

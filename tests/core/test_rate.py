@@ -140,6 +140,16 @@ def test_while_the_brake_is_on_no_entry_leaves_and_all_that_lessens_risk_does(ru
     assert told == [held_back(buy(1), why), held_back(buy(5, attempt=1), why)]
 
 
+def test_an_entry_of_a_symbol_that_is_cut_down_does_not_leave_and_those_of_others_do() -> None:
+    broker, brake, told = Heard(), Brake(HaltFile(Path("nowhere"))), list[Sensed | Update]()
+    brake.stands(0, frozenset({1}))
+    wire = Wire(broker, Rate(), brake, lambda: T, told.append)
+    for what in (buy(1, slot=1), buy(2, slot=0), guard(3)):
+        at_once(wire.send(what, new=True))
+    assert [what for _, what in broker.calls] == [buy(2, slot=0), guard(3)]
+    assert told == [held_back(buy(1, slot=1), "its symbol is cut down")]
+
+
 def test_of_what_may_be_at_the_broker_already_only_the_broker_knows() -> None:
     assert sending(Rate(), buy(1), rung=Rung.HALTED, new=False) == ([], ["an entry was held back"], [])
 

@@ -171,7 +171,7 @@ class Controller:
         return {"ok": True, "text": outcome.text}
 
     def _slots(self, r: Request) -> tuple[int, ...]:
-        if r.cmd == Verb.HALT or (r.cmd == Verb.RELEASE and not r.symbol):
+        if r.cmd == Verb.HALT or (r.cmd == Verb.RELEASE and r.symbol in ("", "all")):
             return ()
         if r.symbol in ("", "all"):
             return tuple(range(len(self._symbols)))

@@ -53,7 +53,7 @@ class Wire:
         """
         if isinstance(what, Order) and what.role is Role.ENTRY:
             when = what.ts if new else self._now()  # as the gate has counted it
-            why = why or self._barred(when)
+            why = why or self._barred(what.slot, when)
             if why:
                 self._hold(what, why, new)
                 return
@@ -69,10 +69,12 @@ class Wire:
         else:
             await self._broker.place(what)
 
-    def _barred(self, when: Nanos) -> str:
+    def _barred(self, slot: int, when: Nanos) -> str:
         """Why an entry may not leave, if so."""
         if self._brake.rung:
             return f"trading stands at {Rung(self._brake.rung).name}"
+        if slot in self._brake.slots:
+            return "its symbol is cut down"
         over = self._entries.over(when)
         if not over:
             return ""

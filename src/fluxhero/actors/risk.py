@@ -28,7 +28,7 @@ async def risk(
         return max(clock.now(), last)
 
     def stands() -> None:
-        brake.stands(watch.rung, watch.trips.held(Trip.HALT))
+        brake.stands(watch.rung, watch.trips.symbols, watch.trips.held(Trip.HALT))
 
     def rule(ruling: Ruling | None) -> None:
         """The brake first: it needs neither disk nor desk."""

@@ -35,6 +35,11 @@ class Trips:
         """Symbols of which it is held."""
         return {slot for held, slot in self._held if held is trip}
 
+    @property
+    def symbols(self) -> frozenset[int]:
+        """That hold any."""
+        return frozenset(slot for _, slot in self._held if slot != ACCOUNT)
+
     def flat(self) -> set[int]:
         """Symbols that are to be left, though the account is not."""
         return {slot for trip, slot in self._held if slot != ACCOUNT and RULES[trip].rung is Rung.FLATTEN}

@@ -367,7 +367,8 @@ class Watch:
         """Drawdown counts from present equity after its release; the reported peak and history stay."""
         a = self.account
         a["trips"] &= ~BITS.get(trip, 0)
-        a["strikes"] = 0
+        if trip in BITS:
+            a["strikes"] = 0
         if trip is Trip.DRAWDOWN:
             a["crest"] = a["equity"]
         return [*self.trips.end(trip, ts, by, reason, slot)]

@@ -21,7 +21,8 @@ class Brake:
 
     def __init__(self, sentinel: Sentinel) -> None:
         self.sentinel = sentinel
-        self.rung = 0
+        self.rung = 0  # of all trading
+        self.slots: frozenset[int] = frozenset()  # symbols that are cut down by themselves
         self.deaf = False  # the disk has not answered in time, and not since
         self.halted = False  # risk knows of the halt
         self.leaving = False  # the halt is released, and the journal does not have that yet
@@ -33,15 +34,16 @@ class Brake:
     def pull(self, rung: int, why: str) -> None:
         """By hand, whatever risk thinks of it, and though it is dead."""
         self._pull, self.leaving = rung, False
-        self.stands(self.rung, self.halted)
+        self.stands(self.rung, self.slots, self.halted)
         self.sentinel.write(why)
 
     def let_go(self) -> None:
         """The halt is released; what stands beside the journal goes once that has it."""
         self._pull, self.leaving = 0, True
 
-    def stands(self, rung: int, halted: bool = False) -> None:
+    def stands(self, rung: int, slots: frozenset[int] = frozenset(), halted: bool = False) -> None:
         """As risk has it."""
+        self.slots = slots
         if halted and not self.halted:
             self._pull = 0
         self.halted, self.rung = halted, max(rung, self._pull)
