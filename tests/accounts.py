@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fluxhero.core.watch import account
+from fluxhero.core.terms import account
 from fluxhero.feeds.files import Timeframe
 from fluxhero.kernel.correlation import PERIOD, pushed
 from fluxhero.kernel.state import ACCOUNT, BAR, TAPE, Array

@@ -18,7 +18,7 @@ from fluxhero.core.ladder import Trip
 from fluxhero.core.orders import Desk
 from fluxhero.core.rate import Rate
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import Past, Terms, account
+from fluxhero.core.terms import Past, Terms, account
 from fluxhero.kernel import codes
 from fluxhero.messages import MINUTE, Cid, Micros, Nanos, Sealed, State
 from fluxhero.outset import Outset

@@ -14,7 +14,7 @@ from fluxhero.actors.senses import senses
 from fluxhero.core import journal
 from fluxhero.core.ladder import Rung
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import Past, account
+from fluxhero.core.terms import Past, account
 from fluxhero.messages import Cid, Command, Granted, Micros, Model, Nanos, Order, Role, Sensed, Shares, Side, Type, Verb
 from fluxhero.restore import _unwritten
 from fluxhero.runtime.brake import Brake

@@ -11,7 +11,7 @@ from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import ACCOUNT, Rung, Trip
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import Past, Ruling, account
+from fluxhero.core.terms import Past, Ruling, account
 from fluxhero.kernel import codes
 from fluxhero.messages import (
     MINUTE,

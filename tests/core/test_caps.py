@@ -13,7 +13,7 @@ from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import Rung, Trip
 from fluxhero.core.rate import A_DAY, A_MINUTE
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import Past, account
+from fluxhero.core.terms import Past, account
 from fluxhero.kernel import codes
 from fluxhero.messages import (
     MINUTE,

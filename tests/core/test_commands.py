@@ -10,7 +10,7 @@ from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import ANSWERS, Rung
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import Past, Ruling, Terms, account
+from fluxhero.core.terms import Past, Ruling, Terms, account
 from fluxhero.kernel import codes
 from fluxhero.kernel.state import BAR
 from fluxhero.messages import (

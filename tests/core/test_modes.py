@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fluxhero.core.modes import Figures, figures
-from fluxhero.core.watch import account
+from fluxhero.core.terms import account
 from fluxhero.kernel.codes import REVERSION, TREND
 from fluxhero.kernel.risk import closed
 from fluxhero.messages import Micros

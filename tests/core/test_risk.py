@@ -8,7 +8,7 @@ import pytest
 from fluxhero.core import journal
 from fluxhero.core.ladder import Rung, Trip
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import Past, Ruling, account
+from fluxhero.core.terms import Past, Ruling, account
 from fluxhero.kernel import codes
 from fluxhero.kernel.state import row
 from fluxhero.kernel.strategies import metronome

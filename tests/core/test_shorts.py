@@ -5,7 +5,7 @@ import pytest
 
 from fluxhero.core import journal
 from fluxhero.core.ladder import Rung, Trip
-from fluxhero.core.watch import Ruling
+from fluxhero.core.terms import Ruling
 from fluxhero.kernel import codes
 from fluxhero.messages import Booked, Entry, Granted, Lot, Micros, Model, Raise, Shares, Side
 from tests.core.watching import (

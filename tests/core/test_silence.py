@@ -10,7 +10,7 @@ from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import ACCOUNT, Rung, Trip
 from fluxhero.core.marks import QUIET
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import Past, Ruling, account
+from fluxhero.core.terms import Past, Ruling, account
 from fluxhero.kernel import codes
 from fluxhero.messages import (
     MINUTE,

@@ -8,7 +8,8 @@ import pytest
 from fluxhero.core import journal
 from fluxhero.core.ladder import ACCOUNT, Rung, Trip
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import REJECTS, Past, Ruling, account
+from fluxhero.core.terms import Past, Ruling, account
+from fluxhero.core.watch import REJECTS
 from fluxhero.kernel import codes
 from fluxhero.messages import (
     MINUTE,

@@ -8,7 +8,7 @@ from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import Trip
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import Terms, account
+from fluxhero.core.terms import Terms, account
 from fluxhero.kernel.state import BAR
 from fluxhero.messages import (
     MINUTE,

@@ -60,7 +60,8 @@ TARGETS = {
     ),
     "risk": Target(
         modules=tuple(
-            f"fluxhero.core.{name}" for name in ("risk", "gate", "watch", "trips", "ladder", "marks", "rate")
+            f"fluxhero.core.{name}"
+            for name in ("risk", "gate", "watch", "terms", "silence", "trips", "ladder", "marks", "rate")
         ),
         tests=tuple(
             f"tests/core/test_{name}.py"

@@ -78,7 +78,7 @@ NAMED = {
             "one print of the broker's trips": (WATCH, "Watch.worst", "max(b.theirs, self._theirs)", "b.theirs"),
             "a reservation ends before the book knows": (WATCH, "Watch.on_book", "b.grants >= self._granted", "True"),
             "five refusals in a minute are too few": (WATCH, "Watch._stormed", "<= MINUTE", "< MINUTE"),
-            "silence is longer than its limit": (WATCH, "Watch.woken", "ts - last >= quiet", "ts - last > quiet"),
+            "silence is longer than its limit": (WATCH, "Watch.woken", "if age >= quiet", "if age > quiet"),
             "positions are sold out of hours": (WATCH, "Watch._act", "if self._trading(ts)", "if True"),
             "a naked position alone is not left": (WATCH, "Watch._out", "self.trips.flat() &", "set() &"),
             "a halt lets exits pass": (GATE, "Gate._exit", "self.rung is Rung.HALTED", "False"),

@@ -16,7 +16,7 @@ from fluxhero.core import journal as j
 from fluxhero.core.calendar import nyse
 from fluxhero.core.explain import NEW_YORK, when
 from fluxhero.core.exposure import Bounds
-from fluxhero.core.watch import account as fresh
+from fluxhero.core.terms import account as fresh
 from fluxhero.kernel import codes
 from fluxhero.kernel.correlation import correlated
 from fluxhero.kernel.params import params_of

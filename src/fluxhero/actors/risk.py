@@ -7,7 +7,7 @@ from typing import Any
 from fluxhero.core.journal import Released, Tripped
 from fluxhero.core.ladder import Trip
 from fluxhero.core.risk import Risk
-from fluxhero.core.watch import Ruling
+from fluxhero.core.terms import Ruling
 from fluxhero.messages import Booked, Chasing, Command, Leave, Nanos, Note, Quote, Sealed, Sensed, Signals, Wake
 from fluxhero.ports import Clock, Source
 from fluxhero.runtime.brake import Brake

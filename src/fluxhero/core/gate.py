@@ -9,7 +9,8 @@ import numpy as np
 from fluxhero.core import journal
 from fluxhero.core.ladder import Rung, Trip
 from fluxhero.core.rate import Rate
-from fluxhero.core.watch import Past, Ruling, Terms, Watch, session_of
+from fluxhero.core.terms import Past, Ruling, Terms
+from fluxhero.core.watch import Watch, session_of
 from fluxhero.kernel import codes
 from fluxhero.kernel.risk import admitted
 from fluxhero.kernel.trade import near

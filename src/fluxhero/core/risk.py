@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fluxhero.core import journal
 from fluxhero.core.gate import Gate
 from fluxhero.core.ladder import ACCOUNT, ANSWERS, RULES, Rung, Trip
-from fluxhero.core.watch import Past, Ruling, Terms
+from fluxhero.core.terms import Past, Ruling, Terms
 from fluxhero.messages import Array, Command, Granted, Lot, Nanos, Outcome, Shares, Verb
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections import deque
 
-import msgspec
 import numpy as np
 
 from fluxhero.core import journal
-from fluxhero.core.calendar import Calendar, CalendarEnd, Session
+from fluxhero.core.calendar import Session
 from fluxhero.core.ladder import ACCOUNT as WHOLE
 from fluxhero.core.ladder import BITS, RULES, Rung, Trip
-from fluxhero.core.marks import FRESH, QUIET, Marks
+from fluxhero.core.marks import Marks
+from fluxhero.core.silence import Silence
+from fluxhero.core.terms import Past, Ruling, Terms
 from fluxhero.core.trips import Trips
 from fluxhero.kernel.correlation import pushed
 from fluxhero.kernel.risk import closed, marked, rolled, watched
-from fluxhero.kernel.state import ACCOUNT, TAPE
+from fluxhero.kernel.state import TAPE
 from fluxhero.messages import (
     MINUTE,
     Array,
@@ -39,58 +40,13 @@ NEVER = Micros(2**62)
 TOLD = Nanos(60_000_000_000)  # for so long the broker's own word of our equity counts
 
 
-class Ruling(msgspec.Struct):
-    """What follows from one message: rows for the journal, and perhaps orders at once."""
-
-    rows: list[journal.Row]
-    granted: Granted | None = None
-
-
-def account(cash: Micros) -> Array:
-    """A fresh ACCOUNT record: equity is the cash, no session seen, every mode at its full weight."""
-    a = np.zeros(1, ACCOUNT)
-    for name in ("equity", "day_base", "last", "peak", "crest"):
-        a[name] = cash
-    a["session"], a["sizing"], a["modes"]["weight"] = -1, 1.0, 1.0
-    return a
-
-
-class Past(msgspec.Struct, kw_only=True):
-    """What a former life knew."""
-
-    trips: list[journal.Tripped] = []
-    paused: list[int] = []  # slots
-    answered: list[journal.Commanded] = []  # commands with an id, oldest first
-    rounds: int = 0  # that the account has seen
-    flows: int = 0  # the same
-    entries: list[Nanos] = []  # when the last day's were sent
-    rejects: list[Nanos] = []  # when the last minute's orders were refused
-    trades: list[tuple[Nanos, Nanos]] = []  # when the newest round trips were opened and closed
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account is watched by, for as long as a life lasts."""
-
-    params: Array
-    model: Model
-    calendar: Calendar
-    symbols: int
-    auto_release: bool = True  # a day's loss, by the scripted operator
-    unshortable: frozenset[int] = frozenset()  # slots never sold short
-    fresh: Nanos = FRESH
-    quiet: Nanos = QUIET
-    collar: float = math.inf  # of the last close; a quote further away is no price
-    day_trades: int = 0  # round trips within a day, of five sessions; 0: no bound
-    begins: Nanos = Nanos(0)  # since when something could have been heard
-    safe: bool = False  # nobody thinks
-
-
 class Watch:
     def __init__(self, account: Array, terms: Terms, past: Past) -> None:
         self.account, self._terms, self._rules = account, terms, terms.params["rules"]
         self._calendar = terms.calendar
         self.tapes = np.zeros(terms.symbols, TAPE)
         self.marks = Marks(terms.symbols, terms.fresh, terms.quiet)
+        self._silence = Silence(self.marks, terms.calendar, terms.quiet, terms.begins)
         self.book = Booked(cash=Micros(int(account["equity"][0])), held=(), entering=(), grants=0)
         self.trips = Trips(past.trips, Rung.SAFE if terms.safe else Rung.NORMAL)
         self._quoted = terms.model is Model.QUOTE
@@ -214,39 +170,21 @@ class Watch:
         """When a symbol, or the market, will have been silent for too long, should nothing be heard from `ts` on."""
         if not self._quoted or self.trips.held(Trip.FEED):
             return None
-        stale = self.trips.slots(Trip.STALE)
-        heard = [slot for slot in range(len(self.marks.closes)) if slot not in stale]
-        try:
-            return min((self._due(slot, ts) for slot in heard), default=None)
-        except CalendarEnd:
-            return None
+        return self._silence.due(ts, self.trips.slots(Trip.STALE))
 
     def woken(self, ts: Nanos) -> Ruling | None:
         """Who has been silent for too long."""
-        quiet = self._terms.quiet
-        heard = [max(self.marks.quoted(slot), self._opened(ts)) for slot in range(len(self.marks.closes))]
+        quiet, ages = self._terms.quiet, self._silence.ages(ts)
         rows: list[journal.Row] = []
-        if ts - max(heard) >= quiet:
+        if min(ages) >= quiet:
             cause = "no quote of any symbol for so many seconds"
-            rows += self._trip(Trip.FEED, ts, cause, (ts - max(heard)) / 1e9, quiet / 1e9)
+            rows += self._trip(Trip.FEED, ts, cause, min(ages) / 1e9, quiet / 1e9)
         else:
-            for slot, last in enumerate(heard):
-                if ts - last >= quiet:
+            for slot, age in enumerate(ages):
+                if age >= quiet:
                     cause = "no quote for so many seconds"
-                    rows += self._trip(Trip.STALE, ts, cause, (ts - last) / 1e9, quiet / 1e9, slot)
+                    rows += self._trip(Trip.STALE, ts, cause, age / 1e9, quiet / 1e9, slot)
         return self._act(rows, ts) if rows else None
-
-    def _opened(self, ts: Nanos) -> Nanos:
-        """Since when something could have been heard."""
-        session = self._calendar.at(ts)
-        return max(session.open if session else ts, self._terms.begins)
-
-    def _due(self, slot: int, ts: Nanos) -> Nanos:
-        """When a symbol will have been silent for too long, as `woken` reckons; closed hours do not count."""
-        heard, quiet = max(self.marks.quoted(slot), self._opened(ts)), self._terms.quiet
-        session = self._calendar.next(heard)
-        due = Nanos(max(heard, session.open) + quiet)
-        return due if due < session.close else Nanos(self._calendar.next(session.close).open + quiet)
 
     def _heard(self, q: Quote) -> list[journal.Released]:
         rows = self.trips.end(Trip.FEED, q.ts, "evidence", "the market is heard again")
