@@ -647,8 +647,12 @@ def test_it_tells_its_version_its_settings_and_its_actors(daemon: Running) -> No
     assert (settings["hash"], settings["config"]) == (config.hash(), json.loads(json.dumps(plain(config))))
     actors = {a["actor"]: a for a in daemon.ask(cmd="actors")["actors"]}
     assert {name: (a["up"], a["restarts"]) for name, a in actors.items()} == dict.fromkeys(
-        ("candles", "control", "door", "feed", "heart", "http", "orders", "recorder", "risk", "strategy"), (True, 0)
-    )
+        (
+            "brake", "candles", "control", "door", "feed", "heart", "http", "orders", "recorder", "risk", "senses",
+            "strategy",
+        ),
+        (True, 0),
+    )  # fmt: skip
 
 
 def test_it_tells_its_limits_and_what_is_paused(own: Running) -> None:

@@ -25,6 +25,7 @@ from fluxhero.messages import MINUTE, Cid, Micros, Model, Nanos, Order, Quality,
 from fluxhero.store import figures, market
 from fluxhero.store.queries import MOST, READS, Answer, BadQuery, NotFound, Query, Reader
 from fluxhero.store.sqlite import SQLiteStore, StoreError
+from tests.accounts import rules
 from tests.reading import MINUTES, SYMBOLS, replayed
 
 CASH = 100_000_000_000
@@ -568,7 +569,10 @@ def test_no_answer_reads_the_whole_journal(make: Make, monkeypatch: pytest.Monke
     minutes = range(1, 4000)
     kernel = State(name="kernel", blob=np.zeros(2, row(metronome.OWN)).tobytes())
     first = seal(T, bars=(bar(T, slot=1),))
-    reader = make(first, *(seal(T + n * MINUTE, bars=(bar(T + n * MINUTE),)) for n in minutes), states=(kernel,))
+    settings = j.Settings(ts=Nanos(0), hash="00", strategy="metronome", params=rules().tobytes())
+    reader = make(
+        settings, first, *(seal(T + n * MINUTE, bars=(bar(T + n * MINUTE),)) for n in minutes), states=(kernel,)
+    )
     monkeypatch.setattr(market, "REACH", 1500)
     count = itertools.count()
     decoder = j._decoder

@@ -6,10 +6,6 @@ import os
 import sqlite3
 from pathlib import Path
 
-import structlog
-
-log = structlog.get_logger()
-
 FILE = "reserve"
 
 
@@ -29,6 +25,8 @@ class Reserve:
         """Is it a full disk, and was there something to give up? Then what failed may be tried again."""
         if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL or not self._path.exists():
             return False
+        import structlog  # whoever only reads needs none
+
         self._path.unlink()
-        log.error("the disk is full: the reserve is given up; make room now", file=str(self._path))
+        structlog.get_logger().error("the disk is full: the reserve is given up; make room now", file=str(self._path))
         return True
