@@ -170,7 +170,7 @@ def forgets(patch: pytest.MonkeyPatch) -> None:
 def rolls_on(patch: pytest.MonkeyPatch) -> None:
     """Neither gate nor wire asks for the rung."""
     patch.setattr(Gate, "_shut", lambda self, slot, ts: (codes.OPEN, 0.0, 0.0))
-    patch.setattr(Wire, "_barred", lambda self, when: "")
+    patch.setattr(Wire, "_barred", lambda self, slot, when: "")
 
 
 def cancels_nothing(patch: pytest.MonkeyPatch) -> None:
