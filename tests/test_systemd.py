@@ -32,7 +32,7 @@ LIMIT = 150  # s for all that happens inside
 CANNOT = 77  # what the script exits with where it cannot run
 ADDRESSES = "/opt/fluxhero/src\n/opt/fluxhero/site\n"
 # The loop hangs on demand, wherever it is.
-HANGS = 'import signal; signal.signal(signal.SIGUSR1, lambda *_: __import__("time").sleep(600))\n'
+HANGS = 'import signal; signal.signal(signal.SIGUSR2, lambda *_: __import__("time").sleep(600))\n'
 # What systemd itself says to a service, and the unit's own two.
 ENVIRONMENT = {
     "CACHE_DIRECTORY", "CREDENTIALS_DIRECTORY", "HOME", "INVOCATION_ID", "JOURNAL_STREAM", "LANG", "LOGNAME",

@@ -168,7 +168,7 @@ def at_a_standstill() -> Json:
     systemctl("start", "fluxhero")
     before = holdings()
     facts: Json = {"before": before}
-    for name, number in (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP), ("hung", signal.SIGUSR1)):
+    for name, number in (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP), ("hung", signal.SIGUSR2)):
         facts[name] = {**befall(number), "same": holdings() == before}
     code, seconds = timed("restart", "fluxhero")
     facts["restarted"] = {"code": code, "ready": seconds, "same": holdings() == before}
