@@ -27,12 +27,16 @@ from tests.core.watching import (
     CASH,
     DAY,
     NEXT,
+    TS,
     N,
+    booked,
+    ended,
     held,
     minute,
     opened,
     quote,
     risk,
+    row,
     rows,
     sealed,
     signals,
@@ -40,26 +44,6 @@ from tests.core.watching import (
     tripped,
     usd,
 )
-
-TS = minute(5)
-
-
-def booked(*lots: tuple[int, int], **more: object) -> Booked:
-    """The book of 100,000 USD, all of it cash, and these shares."""
-    return msgspec.structs.replace(held(*lots, cash=100_000), ts=TS, **more)
-
-
-def row(
-    trip: Trip, cause: str, ts: int = TS, value: float = 0.0, limit: float = 0.0, slot: int = ACCOUNT
-) -> journal.Tripped:
-    return journal.Tripped(
-        ts=Nanos(ts), trip=trip, cause=cause, equity=CASH, value=value, limit=limit, slot=slot
-    )  # fmt: skip
-
-
-def ended(trip: Trip, reason: str, ts: int = TS, slot: int = ACCOUNT, by: str = "evidence") -> journal.Released:
-    return journal.Released(ts=Nanos(ts), trip=trip, by=by, reason=reason, slot=slot)
-
 
 # -- the broker's own word of our equity
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
-from fluxhero.core.ladder import ACCOUNT, Rung, Trip
+from fluxhero.core.ladder import Rung, Trip
 from fluxhero.core.marks import QUIET
 from fluxhero.core.risk import Risk
 from fluxhero.core.terms import Past, Ruling, account
@@ -25,32 +24,12 @@ from tests.core.watching import (
     NEXT,
     OPEN,
     N,
-    minute,
+    ended,
+    gates,
     quote,
-    seek,
-    signals,
+    row,
     terms,
 )
-
-TS = minute(5)
-
-
-def row(
-    trip: Trip, cause: str, ts: int = TS, value: float = 0.0, limit: float = 0.0, slot: int = ACCOUNT
-) -> journal.Tripped:
-    return journal.Tripped(
-        ts=Nanos(ts), trip=trip, cause=cause, equity=CASH, value=value, limit=limit, slot=slot
-    )  # fmt: skip
-
-
-def ended(trip: Trip, reason: str, ts: int = TS, slot: int = ACCOUNT, by: str = "evidence") -> journal.Released:
-    return journal.Released(ts=Nanos(ts), trip=trip, by=by, reason=reason, slot=slot)
-
-
-def gates(watch: Risk, ts: Nanos = TS, slots: int = 3) -> list[tuple[int, float]]:
-    """What refuses an entry of each symbol, and its value."""
-    _, ruling = watch.on_signals(signals(ts, *(seek(slot) for slot in range(slots))))
-    return [(r.gate, r.value) for r in ruling.rows if isinstance(r, journal.Judged)]
 
 
 def listening(begins: int = OPEN, model: Model = Model.QUOTE) -> Risk:

@@ -33,46 +33,24 @@ from tests.core.watching import (
     CASH,
     DAY,
     NEXT,
+    TS,
+    booked,
+    ended,
     entry,
-    held,
+    gates,
     judged,
     leave,
     minute,
     opened,
     quote,
     risk,
+    row,
     sealed,
     seek,
     signals,
     terms,
     usd,
 )
-
-TS = minute(5)
-
-
-def booked(*lots: tuple[int, int], **more: object) -> Booked:
-    """The book of 100,000 USD, all of it cash, and these shares."""
-    return msgspec.structs.replace(held(*lots, cash=100_000), ts=TS, **more)
-
-
-def row(
-    trip: Trip, cause: str, ts: int = TS, value: float = 0.0, limit: float = 0.0, slot: int = ACCOUNT
-) -> journal.Tripped:
-    return journal.Tripped(
-        ts=Nanos(ts), trip=trip, cause=cause, equity=CASH, value=value, limit=limit, slot=slot
-    )  # fmt: skip
-
-
-def ended(trip: Trip, reason: str, ts: int = TS, slot: int = ACCOUNT, by: str = "evidence") -> journal.Released:
-    return journal.Released(ts=Nanos(ts), trip=trip, by=by, reason=reason, slot=slot)
-
-
-def gates(watch: Risk, ts: Nanos = TS, slots: int = 3) -> list[tuple[int, float]]:
-    """What refuses an entry of each symbol, and its value."""
-    _, ruling = watch.on_signals(signals(ts, *(seek(slot) for slot in range(slots))))
-    return [(r.gate, r.value) for r in ruling.rows if isinstance(r, journal.Judged)]
-
 
 # -- drift
 

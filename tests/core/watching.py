@@ -2,11 +2,12 @@
 
 from datetime import date
 
+import msgspec
 import numpy as np
 
 from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
-from fluxhero.core.ladder import Trip
+from fluxhero.core.ladder import ACCOUNT, Trip
 from fluxhero.core.risk import Risk
 from fluxhero.core.terms import Terms, account
 from fluxhero.kernel.state import BAR
@@ -133,3 +134,29 @@ def rows(watch: Risk, m: Sealed) -> list[journal.Row]:
 
 def seen(w: Watched) -> tuple[Micros, Micros, float]:
     return w.equity, w.cash, w.trail
+
+
+TS = minute(5)
+
+
+def booked(*lots: tuple[int, int], **more: object) -> Booked:
+    """The book of 100,000 USD, all of it cash, and these shares."""
+    return msgspec.structs.replace(held(*lots, cash=100_000), ts=TS, **more)
+
+
+def row(
+    trip: Trip, cause: str, ts: int = TS, value: float = 0.0, limit: float = 0.0, slot: int = ACCOUNT
+) -> journal.Tripped:
+    return journal.Tripped(
+        ts=Nanos(ts), trip=trip, cause=cause, equity=CASH, value=value, limit=limit, slot=slot
+    )  # fmt: skip
+
+
+def ended(trip: Trip, reason: str, ts: int = TS, slot: int = ACCOUNT, by: str = "evidence") -> journal.Released:
+    return journal.Released(ts=Nanos(ts), trip=trip, by=by, reason=reason, slot=slot)
+
+
+def gates(watch: Risk, ts: Nanos = TS, slots: int = 3) -> list[tuple[int, float]]:
+    """What refuses an entry of each symbol, and its value."""
+    _, ruling = watch.on_signals(signals(ts, *(seek(slot) for slot in range(slots))))
+    return [(r.gate, r.value) for r in ruling.rows if isinstance(r, journal.Judged)]

@@ -6,16 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import structlog
-
 from fluxhero.core import journal
 from fluxhero.messages import Commit, Note, State
 from fluxhero.ports import Host, Ports
 from fluxhero.runtime.brake import Brake
 from fluxhero.runtime.channels import Ask, Inbox
 from fluxhero.store.sqlite import FAILURES
-
-log = structlog.get_logger()
 
 ROWS, SECONDS = 1000, 1.0  # what may wait at the most
 
@@ -82,9 +78,8 @@ async def recorder(
         except FAILURES as e:
             if not brake.rung:
                 raise
-            log.error("the journal cannot be written; what lessens risk goes on without it", error=str(e))
             backlog.back(rows, states, asks)
-            brake.fails()
+            brake.fails(str(e))
             continue
         for asked in asks:
             asked.answer(None)

@@ -148,7 +148,7 @@ class Desk(Blotter):
             if life.state is State.SENT and not life.order.carried:
                 if life.wanted(ts):
                     sends.append((life.places[0], life.order))
-                    self.news.resent += [ts] if life.order.role is Role.ENTRY else []
+                    self._resent(life, ts)
                 else:
                     self._drain(life, ts, plan)
         plan.sends = [what for _, what in sorted(sends, key=lambda send: send[0])] + plan.sends
@@ -345,7 +345,8 @@ class Desk(Blotter):
         """The venue knows nothing of it, which proves nothing: sent again if it is wanted, else watched for."""
         if life.wanted(ts):
             life.looked = ts
-            self._resend(life, ts, plan)
+            plan.sends.append(life.order)
+            self._resent(life, ts)
         elif ts - life.order.ts > WATCH:
             life.state, reason = State.CANCELED, "it never turned up at the venue"
             row = journal.Evidence(
@@ -355,8 +356,8 @@ class Desk(Blotter):
         elif life.why is None:
             self._drain(life, ts, plan)
 
-    def _resend(self, life: Life, ts: Nanos, plan: Plan) -> None:
-        plan.sends.append(life.order)
+    def _resent(self, life: Life, ts: Nanos) -> None:
+        """Entries sent again count as entries."""
         if life.order.role is Role.ENTRY:
             self.news.resent.append(ts)
 

@@ -11,6 +11,7 @@ from fluxhero.core import journal
 from fluxhero.core.calendar import Session
 from fluxhero.core.ladder import ACCOUNT as WHOLE
 from fluxhero.core.ladder import BITS, RULES, Rung, Trip
+from fluxhero.core.lives import FLEE
 from fluxhero.core.marks import Marks
 from fluxhero.core.silence import Silence
 from fluxhero.core.terms import Past, Ruling, Terms
@@ -20,6 +21,7 @@ from fluxhero.kernel.risk import closed, marked, rolled, watched
 from fluxhero.kernel.state import TAPE
 from fluxhero.messages import (
     MINUTE,
+    SECOND,
     Array,
     Booked,
     Entry,
@@ -37,7 +39,7 @@ from fluxhero.messages import (
 
 REJECTS = 5  # orders refused by the broker within a minute are a storm
 NEVER = Micros(2**62)
-TOLD = Nanos(60_000_000_000)  # for so long the broker's own word of our equity counts
+TOLD = MINUTE  # for so long the broker's own word of our equity counts
 
 
 class Watch:
@@ -203,7 +205,7 @@ class Watch:
 
     def _fled(self, b: Booked) -> list[journal.Row]:
         cause = "without its whole stop for so many seconds"
-        return [row for slot, s in b.fled for row in self._trip(Trip.NAKED, b.ts, cause, s, 30.0, slot)]
+        return [row for slot, s in b.fled for row in self._trip(Trip.NAKED, b.ts, cause, s, FLEE / SECOND, slot)]
 
     def _stormed(self, b: Booked) -> list[journal.Row]:
         """Too many refused within a minute, one of them just now."""

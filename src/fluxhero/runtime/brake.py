@@ -65,19 +65,20 @@ class Brake:
         self.sentinel.write(why, (*self.unwritten, *rows))
         self.unwritten.clear()
 
-    def fails(self) -> None:
-        """The disk refuses: whoever waits for it goes on without."""
+    def fails(self, why: str) -> None:
+        """The disk refuses, or hangs: whoever waits for it goes on without."""
+        log.error("the journal cannot be written; what lessens risk goes on without it", why=why)
         self.deaf = True
         if self._waiting is not None:
             self._waiting.cancel()
 
     @contextmanager
-    def waiting(self) -> Iterator[trio.CancelScope]:
+    def waiting(self) -> Iterator[None]:
         """Around a wait for the disk: it ends when the brake is on and the wait takes too long."""
         with trio.CancelScope() as scope:
             self._waiting = scope
             try:
-                yield scope
+                yield
             finally:
                 self._waiting = None
 
@@ -88,5 +89,4 @@ class Brake:
             scope = self._waiting
             await host.sleep(PATIENCE)
             if scope is not None and self._waiting is scope:
-                log.error("the journal cannot be written; what lessens risk goes on without it", seconds=PATIENCE)
-                self.fails()
+                self.fails(f"no answer within {PATIENCE:g} s")

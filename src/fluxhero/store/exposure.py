@@ -12,47 +12,54 @@ from fluxhero.core.exposure import Account, Bounds
 from fluxhero.core.stakes import Line
 from fluxhero.kernel import codes
 from fluxhero.messages import Micros, Nanos, Shares, Side
+from fluxhero.store.schema import CHASED
 from fluxhero.store.sqlite import StoreError
 from fluxhero.store.stakes import ratio, told
 from fluxhero.store.view import OPEN, OPENING, STANDS, Answer, View
 
 SESSIONS = 60  # whose equity is shown, where no number is given
 POINTS = 240  # of its curve
-CHASED = "(why = 'chase' AND state = 'canceled' AND filled = 0 AND chased = 0)"  # and may be sent anew
 
 
 def report(view: View, n: int = SESSIONS) -> Answer:
     """`n`: the newest sessions, whose equity comes with it. Raises StoreError where nothing has begun."""
+    made, session = _standing(view)
+    return {**made, "points": _points(view, session, n)}
+
+
+def _standing(view: View) -> tuple[Answer, Session | None]:
+    """All of the report but the curve, and the session that it is of."""
     account, session = _account(view)
     lines = [*_positions(view), *_entries(view)]
     since = session.open if session else Nanos(0)
     made = exposure.report(account, lines, _bounds(view), _matrix(view, lines), _trips(view, since))
-    return {
+    answer = {
         "market_time": view.time(),
         "session": session.date.isoformat() if session else None,
         "rung": view.rung().name,
         "trips": [view.named(row) for row in view.trips()],
         **told(made, view.symbols),
         "refusals": _refusals(view, since),
-        "points": _points(view, session, n),
     }
+    return answer, session
 
 
 def exposed(view: View) -> Answer:
     """What is held and sought, and what it may cost."""
+    made, _ = _standing(view)
     return _part(
-        report(view, 1), "market_time", "equity", "deployed", "net", "entering", "risk_deployed", "loss_if_stopped",
+        made, "market_time", "equity", "deployed", "net", "entering", "risk_deployed", "loss_if_stopped",
         "loss_if_gapped", "without_stop", "largest_symbol", "largest", "positions", "entries",
     )  # fmt: skip
 
 
 def watched(view: View) -> Answer:
     """How the account stands against its limits."""
-    paused = view.db.execute("SELECT slot FROM pauses ORDER BY slot")
+    (made, _), paused = _standing(view), view.db.execute("SELECT slot FROM pauses ORDER BY slot")
     return {
-        **_part(report(view, 1), "market_time", "rung", "trips", "day_result", "drawdown"),
+        **_part(made, "market_time", "rung", "trips", "day_result", "drawdown"),
         "paused": [view.symbols[slot] for (slot,) in paused],
-        **_part(report(view, 1), "limits", "breaches", "refusals"),
+        **_part(made, "limits", "breaches", "refusals"),
     }
 
 

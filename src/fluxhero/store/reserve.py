@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 FILE = "reserve"
@@ -20,6 +21,15 @@ class Reserve:
                 os.posix_fallocate(file, 0, size)
             finally:
                 os.close(file)
+
+    def around(self, write: Callable[[], None]) -> None:
+        """A transaction; where the disk is full, once more with the reserve."""
+        try:
+            write()
+        except sqlite3.Error as e:
+            if not self.helps(e):
+                raise
+            write()
 
     def helps(self, error: BaseException) -> bool:
         """Is it a full disk, and was there something to give up? Then what failed may be tried again."""

@@ -67,6 +67,9 @@ CREATE INDEX orders_chase ON orders (n) WHERE why = 'chase' AND state = 'cancele
 # write. It uses the index where a reader says just this.
 UNSETTLED = "(state = 'sent' OR state = 'unknown' OR state = 'live' OR state = 'partial' OR canceling IS NOT NULL)"
 
+# Entries that found nobody, and may be sent anew.
+CHASED = "(why = 'chase' AND state = 'canceled' AND filled = 0 AND chased = 0)"
+
 FIFTH = f"""
 DROP INDEX orders_open;
 CREATE INDEX orders_open ON orders (n) WHERE {UNSETTLED};

@@ -234,12 +234,7 @@ class SQLiteStore:
         rest += [(STATE, (s.name, s.count, s.blob)) for s in states]
         cursors = {"rows": seq, "tape": tape, **({"updates": updates} if updates else {})}
         rest += [(CURSOR, cursor) for cursor in cursors.items()]
-        try:
-            self._write(lines, [*statements, *rest])
-        except sqlite3.Error as e:
-            if not self.reserve.helps(e):
-                raise
-            self._write(lines, [*statements, *rest])
+        self.reserve.around(lambda: self._write(lines, [*statements, *rest]))
         self.seq, self.head = seq, head
 
     def _write(self, lines: Sequence[journal.Line], statements: Sequence[schema.Statement]) -> None:
@@ -404,7 +399,7 @@ class SQLiteStore:
             "SELECT body, state, filled, paid, canceling, iif(chased AND why = 'chase', 'unwanted', why), updated, n,"
             " coalesce(asked, 0) FROM orders"
             f" WHERE state IN ({states}) OR canceling IS NOT NULL"
-            " OR (why = 'chase' AND state = 'canceled' AND filled = 0 AND chased = 0) ORDER BY n"
+            f" OR {schema.CHASED} ORDER BY n"
         )
         for body, state, filled, paid, canceling, why, updated, n, asked in self.db.execute(sql):
             order = journal.read(journal.Intent, body).order

@@ -58,13 +58,8 @@ class VenueLedger:
     def commit(
         self, state: Snapshot, cursor: int, arrived: Iterable[str], updates: Sequence[Update], event: int | None
     ) -> None:
-        given = state, cursor, [(key,) for key in arrived], updates, event
-        try:
-            self._write(*given)
-        except sqlite3.Error as e:
-            if not self._reserve.helps(e):
-                raise
-            self._write(*given)
+        keys = [(key,) for key in arrived]
+        self._reserve.around(lambda: self._write(state, cursor, keys, updates, event))
         self.cursor = cursor
 
     def _write(
