@@ -39,6 +39,7 @@ TRADING = ("risk", "regime", "indicators", "gates", "costs", "paper", "strategy"
 
 
 class Risk(Section, frozen=True, kw_only=True):
+    trade_risk: Annotated[Share, key("share of equity", "the most that one trade may lose down to its stop")] = 0.01
     position_cap: Annotated[Share, key("share of equity", "the most in one position")] = 0.20
     deployed_cap: Annotated[Share, key("share of equity", "the most in all positions")] = 0.50
     slots: Annotated[Count, key("positions", "the most at one time")] = 5

@@ -57,8 +57,8 @@ WINDOWS = (
 )
 
 WILD = Risk(
-    position_cap=1.0, deployed_cap=1.0, slots=1000, soft_size=1.0, correlated=1.0, correlated_size=1.0, crowded=1.0,
-    crowded_slots=1000, weight_floor=1.0,
+    trade_risk=1.0, position_cap=1.0, deployed_cap=1.0, slots=1000, soft_size=1.0, correlated=1.0, correlated_size=1.0,
+    crowded=1.0, crowded_slots=1000, weight_floor=1.0,
 )  # fmt: skip
 UNBOUND = msgspec.structs.replace(WILD, day_loss=1.0, soft_drawdown=0.999, hard_drawdown=1.0)
 OPEN = Gates(last_minutes=0, gap_limit=1.0)

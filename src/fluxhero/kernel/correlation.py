@@ -8,7 +8,7 @@ import numpy as np
 from fluxhero.kernel.codes import FULL
 from fluxhero.kernel.compile import entry, rare, step
 from fluxhero.kernel.indicators import ANCHOR
-from fluxhero.kernel.state import Array
+from fluxhero.kernel.state import Array, Rec
 
 PERIOD, LEAST = 50, 20  # returns in common: the most that are looked at, the fewest that say something
 RING = 63  # mask of a tape
@@ -129,12 +129,18 @@ def correlated(tapes: Array, i: int, j: int) -> float:
     return correlation(tapes, i, j)
 
 
+@step
+def push(tape: Rec, bar: Rec) -> None:
+    """A full bar, each time once."""
+    k = tape.count & RING
+    if bar.ts > tape.ts[(k - 1) & RING]:
+        tape.ts[k], tape.close[k] = bar.ts, bar.close
+        tape.count += 1
+
+
 @entry
 def pushed(tapes: Array, bars: Array) -> None:
     """The full bars of one time, one slot per symbol."""
     for i in range(tapes.size):
-        tape = tapes[i]
-        k = tape.count & RING
-        if (bars[i].quality == FULL) & (bars[i].ts > tape.ts[(k - 1) & RING]):  # each time once
-            tape.ts[k], tape.close[k] = bars[i].ts, bars[i].close
-            tape.count += 1
+        if bars[i].quality == FULL:
+            push(tapes[i], bars[i])

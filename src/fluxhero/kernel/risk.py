@@ -72,10 +72,10 @@ def known(mode: int) -> int:
     return min(max(mode, 0), MODES - 1)
 
 
-@entry
-def closed(account: Array, mode: int, result: int) -> None:
+@rare
+def count(a: Rec, mode: int, result: int) -> None:
     """A round trip, its result in micro-dollars, into the statistics of its mode."""
-    m, usd = account[0].modes[known(mode)], result / 1e6
+    m, usd = a.modes[known(mode)], result / 1e6
     m.trades += 1
     m.wins += 1 if result > 0 else 0
     m.gains += max(result, 0)
@@ -88,15 +88,20 @@ def closed(account: Array, mode: int, result: int) -> None:
 
 
 @entry
+def closed(account: Array, mode: int, result: int) -> None:
+    """`count`, for the actor."""
+    count(account[0], mode, result)
+
+
+@entry
 def rolled(account: Array, session: int) -> None:
     """The first event of a session."""
     roll(account[0], session, account[0].equity)
 
 
-@entry
-def watched(account: Array, equity: int, session: int, month: int, ts: int, rules: Array) -> int:
+@step
+def watch(a: Rec, equity: int, session: int, month: int, ts: int, p: Rec) -> int:
     """The seal of one bar time, equity in micro-dollars: session, month, peaks, factors, limits. Newly tripped bits."""
-    a, p = account[0], rules[0]
     roll(a, session, equity)
     if month != a.month:
         reweigh(a, month, p)
@@ -104,6 +109,12 @@ def watched(account: Array, equity: int, session: int, month: int, ts: int, rule
     a.peak, a.crest = max(a.peak, equity), max(a.crest, equity)
     factors(a, p)
     return judge(a, p, ts)
+
+
+@entry
+def watched(account: Array, equity: int, session: int, month: int, ts: int, rules: Array) -> int:
+    """`watch`, for the actor."""
+    return watch(account[0], equity, session, month, ts, rules[0])
 
 
 @entry
@@ -117,6 +128,12 @@ def marked(account: Array, equity: int, ts: int, rules: Array) -> int:
 def whole(x: float) -> int:
     """Whole shares; what lacks a billionth of one is one, and what is no finite number is none."""
     return int(x + 1e-9) if (x > 0.0) & (x < math.inf) else 0
+
+
+@step
+def bounded(risk: float, most: float) -> float:
+    """What a trade may risk; what is no finite number stays none."""
+    return most if most < risk < math.inf else risk
 
 
 @rare
@@ -166,7 +183,7 @@ def shut(
 @step
 def sized(a: Rec, p: Rec, price: int, stop: int, risk: float, share: float) -> tuple[int, int, int, int]:
     """(qty, by risk, by the position cap, by the room left); `share` is of the size, whatever bounds it, 1 at most."""
-    by_risk = whole(a.equity * risk / abs(price - stop))
+    by_risk = whole(a.equity * bounded(risk, p.trade_risk) / abs(price - stop))
     by_cap = whole(a.equity * p.position_cap / price)
     by_room = whole((a.equity * p.deployed_cap - a.deployed) / price)
     return min(whole(min(by_risk, by_cap) * min(share, 1.0)), by_room), by_risk, by_cap, by_room
@@ -189,16 +206,15 @@ class Admission(NamedTuple):
     peer: int  # a slot, or -1
 
 
-@entry
-def admitted(
-    account: Array, tapes: Array, sides: Array, rules: Array, slot: int, side: int, mode: int, price: int, stop: int,
-    risk: float, scale: float, barred: bool,
+@step
+def admit(
+    a: Rec, tapes: Array, sides: Array, p: Rec, slot: int, side: int, mode: int, price: int, stop: int, risk: float,
+    scale: float, barred: bool,
 ) -> Admission:  # fmt: skip
     """Prices in micro-dollars; `sides`: of every symbol's position or entry, 1, -1 or 0; `barred`: never sold short.
 
     A grant takes its notional, its slot and its side at once, so that the next candidate of the batch sees them.
     """
-    a, p = account[0], rules[0]
     sides[slot] = side
     gate, value, limit = shut(a, tapes, sides, p, side, price, stop, barred)
     if gate != OPEN:
@@ -214,3 +230,12 @@ def admitted(
     a.deployed += qty * price
     a.positions += 1
     return Admission(OPEN, 0.0, 0.0, qty, by_risk, by_cap, by_room, share, weight, company, most, peer)
+
+
+@entry
+def admitted(
+    account: Array, tapes: Array, sides: Array, rules: Array, slot: int, side: int, mode: int, price: int, stop: int,
+    risk: float, scale: float, barred: bool,
+) -> Admission:  # fmt: skip
+    """`admit`, for the actor."""
+    return admit(account[0], tapes, sides, rules[0], slot, side, mode, price, stop, risk, scale, barred)

@@ -162,7 +162,7 @@ TAPE = record(("count", i8), ("ts", i8, (64,)), ("close", f8, (64,)))
 
 # strikes: the marks in a row that make a trip, 1 or 2, at most strike_window ns apart; span: of the trading bars, ns.
 RULES = record(
-    *floats("slip impact crowd position_cap deployed_cap day_loss soft_drawdown hard_drawdown"),
+    *floats("slip impact crowd borrow trade_risk position_cap deployed_cap day_loss soft_drawdown hard_drawdown"),
     *floats("soft_size stop_atr soft_stop_atr stop_step entry_reach gap_limit"),
     *floats("strong_adx strong_r2 quiet_adx quiet_r2 high_vol low_vol spike_ratio spike_stop spike_size"),
     *floats("volume_floor volume_breakout spread_max spread_noon"),
