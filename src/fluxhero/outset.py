@@ -13,16 +13,13 @@ import numpy as np
 
 from fluxhero.config import Config
 from fluxhero.core.marks import FRESH, QUIET
-from fluxhero.kernel.params import params_of
+from fluxhero.core.terms import parameters
 from fluxhero.kernel.plug import Strategy, find, settled
 from fluxhero.kernel.state import ACCOUNT, BAR, TAPE, row
 from fluxhero.kernel.think import build
 from fluxhero.messages import MINUTE, SECOND, Array, Micros, Model, Nanos, micros
 from fluxhero.section import ConfigError
 from fluxhero.store.sqlite import OtherState
-
-FOR_EVER = 2**62  # ns: marks in `bar` are consecutive however far apart
-MARKS_APART = 5_000_000_000  # ns: in `quote` they are not beyond this
 
 
 def nothing(symbols: int) -> Array:
@@ -109,14 +106,3 @@ def runnable(strategy: Strategy) -> Strategy:
         f"strategy.name = {strategy.name!r}: it sizes by {strategy.sizing!r}, without stops and caps; only the lab runs"
         ' it, the daemon needs SIZING = "risk"'
     )
-
-
-def parameters(
-    config: Config, model: Model, *, daily: bool = False, raw: bool = True, span: Nanos = MINUTE
-) -> Array:  # fmt: skip
-    """The kernel's PARAMS record of a strategy: rules of the account and the strategy's own. span: of a trading bar."""
-    p = params_of(settled(config))
-    p["rules"]["raw"], p["rules"]["span"] = raw, span
-    p["rules"]["strikes"] = 1 if daily else 2
-    p["rules"]["strike_window"] = FOR_EVER if model is Model.BAR else MARKS_APART
-    return p

@@ -11,6 +11,7 @@ import numpy as np
 from fluxhero.brokers.paper import Paper
 from fluxhero.config import Config
 from fluxhero.core.calendar import nyse
+from fluxhero.core.terms import parameters
 from fluxhero.exchange.bars import BarVenue
 from fluxhero.exchange.matching import Snapshot
 from fluxhero.exchange.quotes import QuoteVenue
@@ -29,7 +30,6 @@ from fluxhero.messages import (
     Trade,
     micros,
 )
-from fluxhero.outset import parameters
 from fluxhero.ports import Broker
 from fluxhero.runtime.clock import DrivenClock
 from fluxhero.store.venue import VenueLedger

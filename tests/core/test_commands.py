@@ -10,7 +10,7 @@ from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import ANSWERS, Rung
 from fluxhero.core.risk import Risk
-from fluxhero.core.terms import Past, Ruling, Terms, account
+from fluxhero.core.terms import Past, Ruling, Terms, account, parameters
 from fluxhero.kernel import codes
 from fluxhero.kernel.state import BAR
 from fluxhero.messages import (
@@ -30,7 +30,6 @@ from fluxhero.messages import (
     Signals,
     Verb,
 )
-from fluxhero.outset import parameters
 
 N = 4
 CASH = Micros(100_000_000_000)

@@ -20,6 +20,7 @@ from fluxhero.config import Config, Costs
 from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.lives import Plan
+from fluxhero.core.terms import parameters
 from fluxhero.exchange.bars import BarVenue
 from fluxhero.exchange.matching import Snapshot
 from fluxhero.exchange.quotes import QuoteVenue
@@ -48,7 +49,7 @@ from fluxhero.messages import (
     Trade,
     Update,
 )
-from fluxhero.outset import Outset, parameters
+from fluxhero.outset import Outset
 from fluxhero.ports import Word
 from fluxhero.restore import Minds, begun
 from fluxhero.runtime.clock import DrivenClock, Due
@@ -387,5 +388,5 @@ def scripts(sides: Sequence[Side], stops: st.SearchStrategy[int], nights: bool) 
     )
 
 
-SLOWLY = settings(max_examples=250, deadline=None, derandomize=True)
-OFTEN = settings(max_examples=100, deadline=None, derandomize=True)
+SLOWLY = settings(max_examples=250)
+OFTEN = settings(max_examples=100)

@@ -6,6 +6,7 @@ import pytest
 
 from fluxhero.config import Config
 from fluxhero.core.calendar import nyse
+from fluxhero.core.terms import parameters
 from fluxhero.exchange.bars import BarVenue
 from fluxhero.exchange.matching import Snapshot, Working
 from fluxhero.kernel.state import BAR
@@ -27,7 +28,6 @@ from fluxhero.messages import (
     Type,
     Update,
 )
-from fluxhero.outset import parameters
 
 T = Nanos(1_711_461_600_000_000_000)  # 2024-03-26 10:00 in New York
 CASH = 100_000_000_000

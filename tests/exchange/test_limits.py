@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fluxhero.config import Config
 from fluxhero.core.calendar import nyse
+from fluxhero.core.terms import parameters
 from fluxhero.exchange.bars import BarVenue
 from fluxhero.exchange.matching import Snapshot, Venue
 from fluxhero.exchange.quotes import QuoteVenue
@@ -32,7 +33,6 @@ from fluxhero.messages import (
     Type,
     Update,
 )
-from fluxhero.outset import parameters
 
 DAY, NEXT, THIRD = nyse().between(date(2024, 3, 26), date(2024, 3, 28))
 T = Nanos(DAY.open + 1800 * SECOND)
@@ -306,7 +306,7 @@ def play(v: Venue, n: int, step: tuple[str, Side, int, int]) -> list[Update]:
     return v.order(order(n, Role(what), side, Type.LIMIT, price / 10, qty), at(n))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(steps=STEPS)
 def test_no_limit_is_ever_passed_and_a_statement_is_the_sum_of_the_words(
     steps: list[tuple[str, Side, int, int]],

@@ -9,6 +9,7 @@ import pytest
 
 from fluxhero.config import Config
 from fluxhero.core.calendar import nyse
+from fluxhero.core.terms import parameters
 from fluxhero.exchange.bars import BarVenue
 from fluxhero.exchange.matching import Snapshot, Venue
 from fluxhero.exchange.quotes import QuoteVenue
@@ -33,7 +34,6 @@ from fluxhero.messages import (
     Type,
     Update,
 )
-from fluxhero.outset import parameters
 
 DAYS = nyse().between(date(2024, 3, 26), date(2024, 4, 3))  # 29 March was Good Friday
 FIRST = DAYS[0].index

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from fluxhero.config import Config, Strategy
 from fluxhero.core.calendar import OPENS
+from fluxhero.core.terms import parameters
 from fluxhero.feeds.files import Timeframe
 from fluxhero.kernel.codes import ENTER, EXIT
 from fluxhero.kernel.compile import entry
@@ -18,7 +19,6 @@ from fluxhero.kernel.rows import observe
 from fluxhero.kernel.state import BAR, READING, RULES, Array, Rec, row
 from fluxhero.kernel.think import build, took
 from fluxhero.messages import MINUTE, NO_QUOTE, Model, Nanos, Quality, micros
-from fluxhero.outset import parameters
 
 SESSION = 390  # minutes
 DAY = 1440 * MINUTE

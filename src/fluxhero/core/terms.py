@@ -7,11 +7,17 @@ import math
 import msgspec
 import numpy as np
 
+from fluxhero.config import Config
 from fluxhero.core import journal
 from fluxhero.core.calendar import Calendar
 from fluxhero.core.marks import FRESH, QUIET
+from fluxhero.kernel.params import params_of
+from fluxhero.kernel.plug import settled
 from fluxhero.kernel.state import ACCOUNT
-from fluxhero.messages import Array, Granted, Micros, Model, Nanos
+from fluxhero.messages import MINUTE, Array, Granted, Micros, Model, Nanos
+
+FOR_EVER = 2**62  # ns: marks in `bar` are consecutive however far apart
+MARKS_APART = 5_000_000_000  # ns: in `quote` they are not beyond this
 
 
 class Ruling(msgspec.Struct):
@@ -58,3 +64,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     day_trades: int = 0  # round trips within a day, of five sessions; 0: no bound
     begins: Nanos = Nanos(0)  # since when something could have been heard
     safe: bool = False  # nobody thinks
+
+
+def parameters(
+    config: Config, model: Model, *, daily: bool = False, raw: bool = True, span: Nanos = MINUTE
+) -> Array:  # fmt: skip
+    """The kernel's PARAMS record of a strategy: rules of the account and the strategy's own. span: of a trading bar."""
+    p = params_of(settled(config))
+    p["rules"]["raw"], p["rules"]["span"] = raw, span
+    p["rules"]["strikes"] = 1 if daily else 2
+    p["rules"]["strike_window"] = FOR_EVER if model is Model.BAR else MARKS_APART
+    return p

@@ -71,9 +71,9 @@ class BarTimes:
 
     def __init__(self, bars: list[Array], ends: list[Array]) -> None:
         self.ts: Array = np.unique(np.concatenate(ends))
-        self._bars = np.zeros((len(self.ts), len(bars)), BAR)
+        self.bars = np.zeros((len(self.ts), len(bars)), BAR)
         for slot, (rows, end) in enumerate(zip(bars, ends, strict=True)):
-            self._bars[np.searchsorted(self.ts, end), slot] = rows
+            self.bars[np.searchsorted(self.ts, end), slot] = rows
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -84,7 +84,7 @@ class BarTimes:
 
     def events(self, start: int) -> Iterator[Event]:
         for index in range(start, len(self)):
-            yield Bars(index=index, ts=Nanos(int(self.ts[index])), bars=self._bars[index])
+            yield Bars(index=index, ts=Nanos(int(self.ts[index])), bars=self.bars[index])
 
     def resume(self, cursor: int) -> int:
         """A bar time leaves nothing half done."""
