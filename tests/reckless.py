@@ -6,7 +6,7 @@ For no market, but so that something runs into every limit of the account.
 from typing import Annotated
 
 from fluxhero.kernel.codes import LONG
-from fluxhero.kernel.codes import OWN as MODE
+from fluxhero.kernel.codes import MINE as MODE
 from fluxhero.kernel.compile import step
 from fluxhero.kernel.state import Rec
 from fluxhero.kernel.trade import enter

@@ -42,7 +42,7 @@ NAN, INF = np.nan, np.inf
 
 MINE = """
 from typing import Annotated
-from fluxhero.kernel.codes import LONG, OWN as MODE
+from fluxhero.kernel.codes import LONG, MINE as MODE
 from fluxhero.kernel.compile import step
 from fluxhero.kernel.state import ints, record
 from fluxhero.kernel.trade import enter, leave

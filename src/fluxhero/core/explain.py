@@ -16,7 +16,7 @@ REGIMES = {codes.NEUTRAL: "neutral", codes.TREND: "strong trend", codes.REVERSIO
 VOLATILITIES = {codes.LOW: "low", codes.NORMAL: "normal", codes.HIGH: "high"}
 MODES = {
     codes.NEUTRAL: "none", codes.TREND: "trend", codes.REVERSION: "mean reversion", codes.METRONOME: "metronome",
-    codes.CROSS: "cross", codes.HELD: "buy and hold", codes.OWN: "own", codes.OTHER: "other",
+    codes.CROSS: "cross", codes.HELD: "buy and hold", codes.MINE: "own", codes.OTHER: "other",
 }  # fmt: skip
 ACTIONS = {
     codes.HOLD: "held: nothing was sought",

@@ -2,7 +2,7 @@
 
 NEUTRAL, TREND, REVERSION = 0, 1, 2  # regimes, and the modes that trade them
 METRONOME, CROSS, HELD = 3, 4, 5  # modes of their own
-OWN, OTHER = 6, 7  # for strategies that do not ship
+MINE, OTHER = 6, 7  # for strategies that do not ship
 MODES = 8
 
 LONG, SHORT = 1, -1  # sides of a position
