@@ -12,7 +12,7 @@ SRC = Path(__file__).parents[1] / "src" / "fluxhero"
 # Rungs from the ground up. Names within one rung are blind to each other.
 RUNGS: list[set[str]] = [
     {"__init__"},
-    {"messages", "section", "metrics", "logs"},
+    {"messages", "section", "metrics", "logs", "ink"},
     {"config"},
     {"kernel", "ports"},
     {"core", "runtime", "exchange"},

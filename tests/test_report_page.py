@@ -4,7 +4,6 @@ import math
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
@@ -13,10 +12,13 @@ import pytest
 from fluxhero.core import exposure
 from fluxhero.core.exposure import Account, Bounds, Tripped
 from fluxhero.core.stakes import Line
+from fluxhero.ink import plots as ink
+from fluxhero.ink.text import usd as dollars
 from fluxhero.messages import Micros, Nanos, Shares
 from fluxhero.operate import riskplots, riskreport
 from fluxhero.operate.riskpage import page
 from fluxhero.store.stakes import told
+from tests.pages import Reading
 
 T = Nanos(1_711_461_600_000_000_000)
 BOUNDS = Bounds(
@@ -168,36 +170,6 @@ def test_a_verdict_counts(levels: list[str], said: str) -> None:
 VOID = {"meta", "rect", "line", "polyline", "polygon"}
 
 
-class Reading(HTMLParser):
-    """Every tag is closed in its order; what stands between them is text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.text += f"{data} "
-
-
 @pytest.mark.parametrize("which", ALL)
 def test_a_page_is_whole_and_needs_nothing_but_itself(which: str) -> None:
     html = page(ALL[which])
@@ -214,13 +186,13 @@ def test_a_page_is_whole_and_needs_nothing_but_itself(which: str) -> None:
 def test_a_page_shows_what_the_report_says(answer: Answer) -> None:
     text = " ".join(Reading(page(answer)).text.split())
     for s in (*answer["positions"], *answer["entries"]):
-        for value in (s["symbol"], riskplots.usd(s["value"]), riskplots.usd(s["risk"]), riskplots.usd(s["gapped"])):
+        for value in (s["symbol"], dollars(s["value"]), dollars(s["risk"]), dollars(s["gapped"])):
             assert value in text
     for x in answer["limits"]:
         assert x["limit"].lower() in text.lower()
         assert x["then"] in text
     for name in ("equity", "day_result", "deployed", "risk_deployed", "loss_if_stopped", "loss_if_gapped", "largest"):
-        assert riskplots.usd(answer[name]) in text
+        assert dollars(answer[name]) in text
     for b in answer["breaches"]:
         assert b["text"][1:] in text
 
@@ -261,9 +233,10 @@ def test_what_others_wrote_cannot_become_markup() -> None:
 
 
 def test_every_color_is_there_for_light_and_for_dark() -> None:
+    from fluxhero.ink import style
     from fluxhero.operate.riskstyle import CSS, DARK, LIGHT
 
-    names = [set(re.findall(r"(--[a-z-]+):", theme)) for theme in (LIGHT, DARK)]
+    names = [set(re.findall(r"(--[a-z-]+):", theme)) for theme in (style.LIGHT + LIGHT, style.DARK + DARK)]
     used = set(re.findall(r"var\((--[a-z-]+)\)", CSS)) - {"--r"}
     assert names[0] == names[1] == used
     assert all(f"@media {kind}" in CSS for kind in ("print", "screen and (prefers-color-scheme: dark)", "(max-width"))
@@ -283,7 +256,7 @@ def test_every_color_is_there_for_light_and_for_dark() -> None:
     ],
 )  # fmt: skip
 def test_ticks_are_round_and_around_all_values(low: float, high: float, ticks: list[float]) -> None:
-    found = riskplots._ticks(low, high)
+    found = ink.ticks(low, high)
     assert found == pytest.approx(ticks)
     assert (found[0] <= low, found[-1] >= high) == (True, True)
 

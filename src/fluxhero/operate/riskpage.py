@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
+from fluxhero.ink import html
+from fluxhero.ink.text import NONE, minus, percent, usd
 from fluxhero.operate import riskplots as plots
-from fluxhero.operate.riskplots import NONE, percent, usd
 from fluxhero.operate.riskreport import number, verdict
 from fluxhero.operate.riskstyle import CSS
 
 Row = dict[str, Any]
-Column = tuple[str, Callable[[Row], str]]
 
 NOTES = (
     "Values and distances are taken at the last closes; losses are counted from there, before costs. A share without a"
@@ -22,18 +21,18 @@ NOTES = (
     "Correlations are of log returns over the last 50 common bars, 20 at least. A cap binds entries: prices alone may"
     " carry a position past it, which is to be watched, not a breach.",
 )
-STAKES: tuple[Column, ...] = (
-    ("Symbol", lambda s: _two(f"<b>{escape(s['symbol'])}</b>", escape(_kind(s)))),
-    ("Shares", lambda s: plots.minus(f"{s['qty']:,}")),
+STAKES: tuple[html.Column[Row], ...] = (
+    ("Symbol", lambda s: html.two(f"<b>{escape(s['symbol'])}</b>", escape(_kind(s)))),
+    ("Shares", lambda s: minus(f"{s['qty']:,}")),
     ("Price", lambda s: usd(s["mark"])),
     ("Stop", lambda s: usd(s["stop"])),
-    ("Distance", lambda s: _two(usd(s["distance"]), percent(s["distance_ratio"]))),
-    ("Value", lambda s: _two(usd(s["value"]), percent(s["value_ratio"]))),
-    ("If stopped", lambda s: _two(usd(s["risk"]), percent(s["risk_ratio"]))),
-    ("With a gap", lambda s: _two(usd(s["gapped"]), percent(s["gapped_ratio"]))),
+    ("Distance", lambda s: html.two(usd(s["distance"]), percent(s["distance_ratio"]))),
+    ("Value", lambda s: html.two(usd(s["value"]), percent(s["value_ratio"]))),
+    ("If stopped", lambda s: html.two(usd(s["risk"]), percent(s["risk_ratio"]))),
+    ("With a gap", lambda s: html.two(usd(s["gapped"]), percent(s["gapped_ratio"]))),
     ("No stop", lambda s: f'<b class="broken">{s["without_stop"]:,}</b>' if s["without_stop"] else NONE),
 )
-REFUSALS: tuple[Column, ...] = (
+REFUSALS: tuple[html.Column[Row], ...] = (
     ("Gate", lambda r: escape(r["gate"])),
     ("Last", lambda r: escape(r["last"].removesuffix(" ET"))),
     ("Entries", lambda r: f"{r['count']:,}"),
@@ -45,12 +44,7 @@ def page(answer: Row) -> str:
     title = f"FluxHero risk report {answer['session'] or ''}".rstrip()
     parts = (_header, _verdict, _figures, _limits, _beside, _stopped, _stakes, _history, _footer)
     body = "\n".join(part for make in parts if (part := make(answer)))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{escape(title)}</title>\n<style>\n{CSS}\n</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
-    )
+    return html.document(title, CSS, body)
 
 
 def _header(a: Row) -> str:
@@ -91,8 +85,7 @@ def _figures(a: Row) -> str:
         ("With a gap of twice as far", usd(a["loss_if_gapped"]), f"{percent(a['loss_if_gapped_ratio'])} of equity"),
         ("Largest position", escape(a["largest_symbol"] or "none"), _largest(a)),
     )
-    made = "".join(f'<div class="figure"><dt>{t}</dt><dd>{x}</dd><dd>{more}</dd></div>' for t, x, more in figures)
-    return f'<dl class="figures">{made}</dl>'
+    return html.figures(figures)
 
 
 def _entering(a: Row) -> str:
@@ -105,11 +98,11 @@ def _largest(a: Row) -> str:
 
 def _limits(a: Row) -> str:
     note = "The mark on each bar is the limit; below it stands what passing it does."
-    return _card("Limits", note, "".join(map(_limit, a["limits"])), "left" if _beside(a) else "")
+    return html.card("Limits", note, "".join(map(_limit, a["limits"])), "left" if _beside(a) else "")
 
 
 def _limit(x: Row) -> str:
-    now, most = (plots.minus(number(x["unit"], x[key])) for key in ("now", "most"))
+    now, most = (minus(number(x["unit"], x[key])) for key in ("now", "most"))
     used = "" if x["used"] is None else f"{100 * x['used']:.0f}\N{NO-BREAK SPACE}%"
     word = x["level"] if x["level"] != "within" else used
     return (
@@ -127,13 +120,13 @@ def _beside(a: Row) -> str:
 def _company(c: Row) -> str:
     if len(c["symbols"]) < 2:
         return ""
-    most, mean = ("not known" if c[k] is None else plots.minus(f"{c[k]:.2f}") for k in ("most", "mean"))
+    most, mean = ("not known" if c[k] is None else minus(f"{c[k]:.2f}") for k in ("most", "mean"))
     note = f"Highest of a pair {most}, mean {mean}, both signed by the sides held."
-    return _card("Correlation", note, plots.heat(c))
+    return html.card("Correlation", note, plots.heat(c))
 
 
 def _refused(refusals: list[Row]) -> str:
-    return _card("Refused today", "", _table(REFUSALS, refusals, 2)) if refusals else ""
+    return html.card("Refused today", "", html.table(REFUSALS, refusals, 2)) if refusals else ""
 
 
 def _stopped(a: Row) -> str:
@@ -146,7 +139,7 @@ def _stopped(a: Row) -> str:
         '<span><u class="broken"></u>without a stop</span></p>'
     )
     rows = "".join(_stopping(s, most) for s in sorted(stakes, key=lambda s: -s["gapped"]))
-    return _card("Loss if stopped", "", legend + rows)
+    return html.card("Loss if stopped", "", legend + rows)
 
 
 def _stopping(s: Row, most: float) -> str:
@@ -162,29 +155,14 @@ def _stopping(s: Row, most: float) -> str:
 def _stakes(a: Row) -> str:
     stakes = [*a["positions"], *a["entries"]]
     if not stakes:
-        return _card("Positions", "", '<p class="none">Nothing is held or sought.</p>')
-    return _card("Positions and entries under way", "", _table(STAKES, stakes, 1))
+        return html.card("Positions", "", '<p class="none">Nothing is held or sought.</p>')
+    return html.card("Positions and entries under way", "", html.table(STAKES, stakes, 1))
 
 
 def _kind(s: Row) -> str:
     if s["state"] == "held":
         return "long" if s["qty"] > 0 else "short"
     return f"entry, {s['state']}"
-
-
-def _two(above: str, below: str) -> str:
-    return f"{above}<small>{below}</small>"
-
-
-def _table(columns: Sequence[Column], rows: Sequence[Row], words: int) -> str:
-    """The first `words` columns are read, the others are numbers."""
-    kinds = ["" if i < words else ' class="num"' for i in range(len(columns))]
-    heads = "".join(f"<th{kind}>{name}</th>" for kind, (name, _) in zip(kinds, columns, strict=True))
-    lines = (
-        "".join(f"<td{kind}>{made(row)}</td>" for kind, (_, made) in zip(kinds, columns, strict=True)) for row in rows
-    )
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _history(a: Row) -> str:
@@ -194,12 +172,7 @@ def _history(a: Row) -> str:
     bounds = {x["limit"]: x["most"] for x in a["limits"]}
     note = "Equity in USD, and how far it was under its highest so far."
     curves = plots.curve(points) + plots.drawdown(points, bounds["soft drawdown"], bounds["hard drawdown"])
-    return _card("Equity and drawdown", note, curves + plots.days(points))
-
-
-def _card(title: str, note: str, body: str, place: str = "") -> str:
-    said = f'<p class="note">{note}</p>' if note else ""
-    return f'<section class="card {place}"><h2>{title}</h2>{said}{body}</section>'
+    return html.card("Equity and drawdown", note, curves + plots.days(points))
 
 
 def _footer(_: Row) -> str:

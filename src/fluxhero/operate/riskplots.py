@@ -1,34 +1,19 @@
-"""The plots of the risk report's page. Labels are HTML, so that they stay readable at every width."""
+"""The plots of the risk report's page."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
-from itertools import pairwise
 from typing import Any
 
-Row = dict[str, Any]
-Point = tuple[float, float]
+from fluxhero.ink import plots as ink
+from fluxhero.ink.text import minus, percent, usd
 
-NONE = "\N{EN DASH}"
-TALL = 100.0  # units of a plot, whatever its size
+Row = dict[str, Any]
+
 SCALE = 1.25  # of a limit's bar: the bound stands at 1
 LEAST = 0.005  # a drawdown axis reaches this far
 DAYS = 6  # labels under a curve
-
-
-def minus(text: str) -> str:
-    """With a real minus sign."""
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def usd(x: float | None, sign: str = "") -> str:
-    return NONE if x is None else minus(f"{x:{sign},.2f}")
-
-
-def percent(x: float | None, sign: str = "") -> str:
-    return NONE if x is None else minus(f"{100 * x:{sign},.2f}\N{NO-BREAK SPACE}%")
 
 
 def bar(*parts: tuple[float, str], mark: bool = False) -> str:
@@ -74,12 +59,11 @@ def _cell(symbols: Sequence[str], i: int, j: int, r: float | None) -> str:
 def curve(points: Sequence[Row]) -> str:
     """Equity in USD."""
     values = [float(p["equity"]) for p in points]
-    ticks = _ticks(min(values), max(values))
-    low, high = min(ticks[0], *values), max(ticks[-1], *values)
-    line = _scaled(values, low, high)
+    marks = ink.ticks(min(values), max(values))
+    low, high = marks[0], marks[-1]
     labels = [f"{_short(p['time'])}: {usd(p['equity'])} USD" for p in points]
-    grid = [(_height(t, low, high), minus(f"{t:,.{_digits(ticks)}f}")) for t in ticks]
-    return _plot("equity", line, grid, labels)
+    grid = [(ink.height(t, low, high), minus(f"{t:,.{ink.digits(marks)}f}")) for t in marks]
+    return _drawn("equity", ink.scaled(values, low, high), grid, labels)
 
 
 def drawdown(points: Sequence[Row], soft: float, hard: float) -> str:
@@ -87,80 +71,25 @@ def drawdown(points: Sequence[Row], soft: float, hard: float) -> str:
     values = [-float(p["drawdown_ratio"] or 0.0) for p in points]
     deepest = max(LEAST, -min(values))
     bounds = [(x, name) for x, name in ((soft, "over"), (hard, "broken")) if x <= 1.6 * deepest]
-    ticks = _ticks(-max(deepest, *(x for x, _ in bounds), 0.0), 0.0)
-    low = min(ticks[0], -deepest, *(-x for x, _ in bounds))
-    line = _scaled(values, low, 0.0)
+    marks = ink.ticks(-max(deepest, *(x for x, _ in bounds), 0.0), 0.0)
+    low, line = marks[0], ink.scaled(values, marks[0], 0.0)
     labels = [f"{_short(p['time'])}: {percent(v)}" for p, v in zip(points, values, strict=True)]
-    grid = [(_height(t, low, 0.0), minus(f"{100 * t:.{_digits([100 * x for x in ticks])}f} %")) for t in ticks]
-    lines = "".join(_line(_height(-x, low, 0.0), f"bound {name}") for x, name in bounds)
-    area = f'<polygon class="area" points="0,0 {_path(line)} {TALL:g},0"/>'
-    return _plot("drawdown", line, grid, labels, area + lines)
+    grid = [(ink.height(t, low, 0.0), minus(f"{100 * t:.{ink.digits([100 * x for x in marks])}f} %")) for t in marks]
+    lines = "".join(ink.rule(ink.height(-x, low, 0.0), f"bound {name}") for x, name in bounds)
+    return _drawn("drawdown", line, grid, labels, ink.polygon(line, 0.0) + lines)
 
 
 def days(points: Sequence[Row]) -> str:
     """Dates under both."""
     last = len(points) - 1
     chosen = sorted({round(last * i / (DAYS - 1)) for i in range(DAYS)})
-    spans = (
-        f'<span style="left:{100 * i / max(1, last):.1f}%">{escape(_short(points[i]["time"])[:10])}</span>'
-        for i in chosen
-    )
-    return f'<div class="plot"><div class="axis days">{"".join(spans)}</div></div>'
+    return ink.below([(i / max(1, last), _short(points[i]["time"])[:10]) for i in chosen])
 
 
-def _plot(
-    name: str, line: Sequence[Point], grid: Sequence[tuple[float, str]], labels: Sequence[str], more: str = ""
+def _drawn(
+    name: str, line: Sequence[ink.Point], grid: Sequence[tuple[float, str]], labels: Sequence[str], more: str = ""
 ) -> str:  # fmt: skip
-    ticks = "".join(f'<span style="top:{y:.2f}%">{text}</span>' for y, text in grid)
-    return (
-        f'<div class="plot {name}"><div class="axis">{ticks}</div><div class="canvas">'
-        f'<svg viewBox="0 0 {TALL:g} {TALL:g}" preserveAspectRatio="none" role="img" aria-label="{name}">'
-        f"{''.join(_line(y, 'grid') for y, _ in grid)}{more}"
-        f'<polyline class="curve" points="{_path(line)}"/>{"".join(_hovers(line, labels))}</svg></div></div>'
-    )
-
-
-def _path(line: Sequence[Point]) -> str:
-    return " ".join(f"{x:.2f},{y:.2f}" for x, y in line)
-
-
-def _line(y: float, name: str) -> str:
-    return f'<line class="{name}" x1="0" x2="{TALL:g}" y1="{y:.2f}" y2="{y:.2f}"/>'
-
-
-def _hovers(line: Sequence[Point], labels: Sequence[str]) -> Iterator[str]:
-    """A strip around each point, which tells its value where a pointer rests on it."""
-    edges = [0.0, *((a + b) / 2 for (a, _), (b, _) in pairwise(line)), TALL]
-    for (left, right), label in zip(pairwise(edges), labels, strict=True):
-        strip = f'<rect class="hover" x="{left:.2f}" y="0" width="{right - left:.2f}" height="{TALL:g}">'
-        yield f"{strip}<title>{escape(label)}</title></rect>"
-
-
-def _scaled(values: Sequence[float], low: float, high: float) -> list[Point]:
-    """Closed hours take no room."""
-    last = max(1, len(values) - 1)
-    return [(TALL * i / last, _height(v, low, high)) for i, v in enumerate(values)]
-
-
-def _height(value: float, low: float, high: float) -> float:
-    """From the top."""
-    return TALL * (high - value) / (high - low) if high > low else TALL / 2
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers around all values, up to six; what never moves is in their middle."""
-    if high <= low:
-        aside = abs(low) * 0.005 or 1.0
-        return _ticks(low - aside, low + aside)
-    power = 10.0 ** math.floor(math.log10((high - low) / 4))
-    step = next(power * k for k in (1, 2, 5, 10) if high - low <= 4.5 * power * k)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [k * step for k in range(first, last + 1)]
-
-
-def _digits(ticks: Sequence[float]) -> int:
-    step = ticks[1] - ticks[0]
-    return max(0, -math.floor(math.log10(step) + 1e-9))
+    return ink.frame(name, grid, more + ink.polyline(line) + "".join(ink.hovers(line, labels)))
 
 
 def _short(time: str) -> str:
