@@ -1,0 +1,1 @@
+"""Trials of strategies on the past: backtests, their numbers and their reports."""
