@@ -22,7 +22,7 @@ SYMBOLS = ("IBM", "AIG")
 MINUTES = 110  # of each session
 EARLY = 3  # bars before each open, of AIG
 CONFIG = '[strategy]\nname = "metronome"\n[strategy.metronome]\nevery = 7\nkeep = 22\n[risk]\nstop_atr = 6.0\n'
-PATIENCE = 20.0  # s
+PATIENCE = 60.0  # s
 HANG_UP = b"hang up"
 
 Answer = dict[str, Any]

@@ -57,26 +57,31 @@ def outcome(state: Path) -> tuple[Rows, Rows, Rows, Rows]:
     return orders, fills, positions, equity
 
 
-@pytest.mark.parametrize("symbols", ["AAA,BBB", "CCC,DDD"])
-def test_twice_the_same_is_the_same_journal(data: Path, tmp_path: Path, symbols: str) -> None:
-    once, again = (journal(replayed(data, tmp_path / name, symbols)) for name in ("once", "again"))
-    assert len(once) > 500
-    assert once == again
+@pytest.fixture(scope="module", params=["AAA,BBB", "CCC,DDD"])
+def symbols(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-@pytest.mark.parametrize("symbols", ["AAA,BBB", "CCC,DDD"])
-def test_speed_only_delays(data: Path, tmp_path: Path, symbols: str) -> None:
-    fast = replayed(data, tmp_path / "max", symbols)
-    paced = replayed(data, tmp_path / "paced", symbols, speed=20_000.0)
-    assert journal(fast) == journal(paced)
+@pytest.fixture(scope="module")
+def once(data: Path, symbols: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As fast as it goes, under the scheduler's own seed."""
+    return replayed(data, tmp_path_factory.mktemp("once"), symbols)
+
+
+def test_twice_the_same_is_the_same_journal(once: Path, data: Path, tmp_path: Path, symbols: str) -> None:
+    assert len(journal(once)) > 500
+    assert journal(replayed(data, tmp_path, symbols)) == journal(once)
+
+
+def test_speed_only_delays(once: Path, data: Path, tmp_path: Path, symbols: str) -> None:
+    assert journal(replayed(data, tmp_path, symbols, speed=20_000.0)) == journal(once)
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
-def test_other_scheduler_seeds_give_the_same_orders_fills_and_positions(data: Path, tmp_path: Path, seed: int) -> None:
-    for symbols in ("AAA,BBB", "CCC,DDD"):
-        first = replayed(data, tmp_path / f"{symbols}-0", symbols)
-        other = replayed(data, tmp_path / f"{symbols}-{seed}", symbols, seed=seed)
-        assert outcome(first) == outcome(other)
+def test_other_scheduler_seeds_give_the_same_orders_fills_and_positions(
+    once: Path, data: Path, tmp_path: Path, symbols: str, seed: int
+) -> None:
+    assert outcome(replayed(data, tmp_path, symbols, seed=seed)) == outcome(once)
 
 
 def test_other_hash_seeds_give_the_same_orders_fills_and_positions(data: Path, tmp_path: Path) -> None:

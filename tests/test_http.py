@@ -612,7 +612,7 @@ pieces = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(pieces, max_size=12))
 def test_whatever_bytes_come_in_whatever_pieces_the_server_lives_and_logs_nothing(chunks: list[bytes]) -> None:
     async def main() -> None:

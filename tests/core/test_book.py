@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxhero.core.book import Book, Position, RoundTrip
@@ -91,7 +91,6 @@ TRADES = st.lists(
 )
 
 
-@settings(deadline=None, derandomize=True)
 @given(buys=TRADES, order=st.randoms(use_true_random=False))
 def test_sums_are_the_same_in_any_order(buys: list[tuple[int, int, int, int]], order: "st.DataObject") -> None:
     one, other = Book(CASH), Book(CASH)
@@ -104,7 +103,6 @@ def test_sums_are_the_same_in_any_order(buys: list[tuple[int, int, int, int]], o
 
 
 @pytest.mark.parametrize("side", list(Side))
-@settings(deadline=None, derandomize=True)
 @given(parts=st.lists(st.tuples(st.integers(1, 999), st.integers(1, 10**9), st.integers(0, 10**6)), min_size=1))
 def test_what_the_round_trips_earned_is_what_the_cash_gained(side: Side, parts: list[tuple[int, int, int]]) -> None:
     book, earned = Book(CASH), 0

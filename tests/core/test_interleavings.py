@@ -343,4 +343,4 @@ class Interleavings(RuleBasedStateMachine):
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = settings(max_examples=300, stateful_step_count=50, deadline=None, derandomize=True)
+TestInterleavings.settings = settings(max_examples=300, stateful_step_count=50)

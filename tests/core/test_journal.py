@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxhero.core import journal as j
@@ -114,7 +114,6 @@ def test_a_row_comes_back_as_itself_and_as_the_same_bytes(row: j.Row) -> None:
     assert j.encode(j.decode(body)) == body
 
 
-@settings(deadline=None, derandomize=True)
 @given(value=st.floats(allow_nan=False), seq=st.integers(0, 2**62), reason=st.text(), cash=st.integers(-(2**62), 2**62))
 def test_any_number_and_any_text_survive(value: float, seq: int, reason: str, cash: int) -> None:
     for row in (

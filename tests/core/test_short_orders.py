@@ -321,7 +321,7 @@ def blurred(row: journal.Row) -> journal.Row:
 
 
 STOPS = st.integers(960, 1040)
-OFTEN = settings(max_examples=150, deadline=None, derandomize=True)
+OFTEN = settings(max_examples=150)
 
 
 @OFTEN

@@ -41,8 +41,8 @@ def test_a_protocol_that_is_broken_is_found_out_each_time(tmp_path: Path) -> Non
     slow = {"hasty": 0.25}
     broken = [
         Play(
-            folder=tmp_path / breach, seed=1, kills=40, minutes=300, speed=20_000.0, every=6, keep=3, breach=breach,
-            slow=slow.get(breach, 0.0), aimed=0.8,
+            folder=tmp_path / breach, seed=1, kills=40, last=LAST, minutes=300, speed=20_000.0, every=6, keep=3,
+            breach=breach, slow=slow.get(breach, 0.0), aimed=0.8,
         )
         for breach in BREACHES
     ]  # fmt: skip

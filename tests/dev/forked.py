@@ -20,14 +20,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.dev.mutants import Mutant
 
 PASSED, FAILED = 0, 255  # and between them the place of the test that failed
 PATIENCE = 30  # s that a test of a mutant may take
-OPTIONS = ["-q", "--no-header", "--tb=short", "-s", "-p", "no:cacheprovider", "-p", "no:faulthandler",
-           "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # fmt: skip
+OPTIONS = ["-q", "-n0", "--no-header", "--tb=short", "-s", "-p", "no:cacheprovider", "-p", "no:faulthandler",
+           "--hypothesis-profile=mutants", "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # fmt: skip
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -69,8 +69,10 @@ class Plugin:
 
 def judge(tests: Sequence[str], mutants: Sequence[Mutant], notes: Path) -> list[int]:
     """Those that the tests do not see, which must pass without a mutant. `notes`: a new file."""
-    settings.register_profile("mutants", derandomize=True, database=None, deadline=None, phases=[Phase.generate])
-    settings.load_profile("mutants")
+    slow, brief = [HealthCheck.too_slow], [Phase.generate]
+    settings.register_profile(
+        "mutants", derandomize=True, database=None, deadline=None, phases=brief, suppress_health_check=slow
+    )
     notes.touch()
     if fork(partial(_in_place, tests, mutants, notes)) != PASSED:
         raise SystemExit("the tests fail without a mutant")

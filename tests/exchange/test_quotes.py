@@ -328,7 +328,7 @@ def play(v: QuoteVenue, n: int, step: tuple[str, int, int, int]) -> list[Update]
     return v.event(events[what])
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(steps=STEPS, cut=st.integers(0, 30))
 def test_a_venue_made_from_a_snapshot_goes_on_as_the_first(steps: list[tuple[str, int, int, int]], cut: int) -> None:
     whole, first = venue(), venue()
@@ -348,7 +348,7 @@ def test_a_venue_made_from_a_snapshot_goes_on_as_the_first(steps: list[tuple[str
     )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(steps=STEPS)
 def test_cash_and_positions_are_the_sum_of_what_was_said(steps: list[tuple[str, int, int, int]]) -> None:
     v, cash, positions, seq = venue(), CASH, {0: 0, 1: 0}, 0

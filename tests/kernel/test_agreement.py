@@ -151,7 +151,7 @@ MOVES = st.sampled_from([0.0, 0.0, 0.0, 0.01, -0.01, 1e-9, -1e-7, 3.0, -3.0, 50.
 
 
 @pytest.mark.nojit
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(start=st.sampled_from([1e-3, 1.0, 100.0, 1e6]), moves=st.lists(MOVES, min_size=80, max_size=300))
 def test_whatever_moves_windows_stay_exact_and_what_is_bounded_in_bounds(start: float, moves: list[float]) -> None:
     close = start + np.cumsum(moves)

@@ -95,7 +95,7 @@ def test_regimes_are_those_of_a_row() -> None:
 
 @pytest.mark.nojit
 @pytest.mark.parametrize("name", ALONE)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(kind=st.sampled_from(sorted(HARD)), seed=st.integers(0, 5), cut=st.integers(0, 1100))
 def test_a_value_never_changes_when_bars_follow(name: str, kind: str, seed: int, cut: int) -> None:
     least, function = ALONE[name]

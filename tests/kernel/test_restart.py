@@ -78,7 +78,7 @@ def test_a_saved_row_continues_bit_for_bit(life: Life, cut: int) -> None:
     assert list(lived(life.case, rows_at(life, cut), some)) == life.days[cut : cut + 300]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, BARS - 1), min_size=1, max_size=4))
 def test_however_often_it_was_stopped(life: Life, cuts: list[int]) -> None:
     """Each stop is followed by twenty bars, and the last one by all that is left, out of what was saved there."""

@@ -58,7 +58,7 @@ def test_who_waits_gets_the_next_turn_though_the_mover_of_time_wants_it_at_once(
     assert seeded.run(main, seed=seed) == ["turn 0", "command", "turn 1", "turn 2"]
 
 
-async def test_an_error_within_a_turn_ends_it() -> None:
+async def test_an_error_within_a_turn_ends_it(autojump_clock: trio.testing.MockClock) -> None:
     turns = Turns()
     with pytest.raises(ZeroDivisionError):
         async with turns:

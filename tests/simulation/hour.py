@@ -19,6 +19,7 @@ from tests.simulation.world import scenario
 
 WARM, HOUR = 63, 64  # minutes of the session before the hour, and of it
 MODELS = {"quote": ("AAA", "BBB"), "bar": ("CCC", "DDD")}
+REST = tuple(range(7, 60, 10))  # s after a minute
 BURST = (10, 30, 45, 70, 120, 400)  # ms after a minute: while what was decided at its seal is under way
 OPEN = sessions(FIRST, FIRST)[0].open
 BEGINS, HEALS = Nanos(OPEN + WARM * MINUTE), Nanos(OPEN + (WARM + 45) * MINUTE)
@@ -33,19 +34,22 @@ def market(folder: Path, model: str) -> Path:
     return folder
 
 
-def ticks(folder: Path, symbol: str, seed: int) -> None:
+def ticks(
+    folder: Path, symbol: str, seed: int, rest: Sequence[int] = REST, burst: Sequence[int] = BURST,
+    sizes: Sequence[int] = (20, 60, 300),
+) -> None:  # fmt: skip
     """Quotes every 10 s and in bursts after the minutes, wide and thin now and then; a trade after each second one."""
     rng = np.random.default_rng(seed)
     minutes = OPEN + np.arange(WARM + HOUR) * MINUTE
-    after = np.concatenate([np.arange(7, 60, 10) * SECOND, np.array(BURST) * 1_000_000])
+    after = np.concatenate([np.array(rest) * SECOND, np.array(burst) * 1_000_000])
     ts = np.sort((minutes[:, None] + after[None, :]).ravel()) + seed % 2 * 2_000_000
     n = len(ts)
     cents = 10_000 + np.cumsum(rng.integers(-1, 2, n))
     wide = np.repeat(rng.choice([1, 2, 6, 12], n // 12 + 1, p=[0.4, 0.2, 0.2, 0.2]), 12)[:n]
-    thin = np.repeat(rng.choice([20, 60, 300], n // 12 + 1), 12)[:n]
-    sizes = np.maximum(1, thin + rng.integers(-15, 16, (2, n)))
+    thin = np.repeat(rng.choice(sizes, n // 12 + 1), 12)[:n]
+    shown = np.maximum(1, thin + rng.integers(-15, 16, (2, n)))
     quotes = {
-        "ts": ts, "bid": cents / 100, "ask": (cents + wide) / 100, "bid_size": sizes[0], "ask_size": sizes[1],
+        "ts": ts, "bid": cents / 100, "ask": (cents + wide) / 100, "bid_size": shown[0], "ask_size": shown[1],
     }  # fmt: skip
     write(folder / f"{symbol}_quotes.parquet", quotes)
     at = np.arange(0, n, 2)

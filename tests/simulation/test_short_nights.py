@@ -42,7 +42,7 @@ def test_killed_before_or_after_a_commit_a_night_is_charged_once(
 ) -> None:
     for n, symbol in enumerate(symbols):
         if symbols[0] == "AAA":
-            write_ticks(tmp_path, symbol, n, last=LAST, per=30, minutes=MINUTES)
+            write_ticks(tmp_path, symbol, n, last=LAST, per=12, minutes=MINUTES)
         else:
             write_bars(tmp_path, symbol, n, last=LAST, minutes=MINUTES)
     whole = simulate(replay(tmp_path, tmp_path / "whole", symbols), 0)
