@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fluxhero.kernel.codes import DAY_LOSS, DRAWDOWN, FULL, HOLD
+from fluxhero.kernel.codes import DAY_LOSS, DRAWDOWN, ENTER, EXIT, FULL
 from fluxhero.kernel.compile import bind, entry, rare, step
 from fluxhero.kernel.correlation import push
 from fluxhero.kernel.money import micros
@@ -19,7 +19,7 @@ from fluxhero.kernel.plug import Strategy
 from fluxhero.kernel.risk import roll, watch
 from fluxhero.kernel.state import TAPE, Array, Rec, row
 from fluxhero.kernel.think import build
-from fluxhero.kernel.trading import BY_RISK, Symbols, Terms, acted, move, reserve
+from fluxhero.kernel.trading import BY_RISK, Symbols, Terms, acted, move, reserve, sought
 
 
 class Market(NamedTuple):
@@ -96,6 +96,7 @@ def simulate(k: Array, of: Symbols, m: Market, track: Track, terms: Terms, busy:
     equities, cashes, used = track.equity, track.cash, track.deployed
     desk, by_risk, release = k[0], terms.sizing == BY_RISK, terms.release
     p, a, purse, full = desk.params, desk.account, desk.purse, ROOM - 3 * rows.size
+    verbose = desk.verbose != 0
     for t in range(start, bars.shape[0]):
         ts, session, worth, deployed = ends[t], sessions[t], 0, 0
         if not roomy(purse, full, rows.size * (session - a.session if a.session >= 0 else 0)):
@@ -131,10 +132,10 @@ def simulate(k: Array, of: Symbols, m: Market, track: Track, terms: Terms, busy:
                 busy[n] = i
                 n += 1
         if (n > 0) | (a.trips != 0):
-            flatten = (a.trips != 0) & (session >= 0)
-            acts = a.trips != 0
+            flatten, acts = (a.trips != 0) & (session >= 0), a.trips != 0
             for j in range(n):
-                acts |= rows[busy[j]].decision.action != HOLD
+                action = rows[busy[j]].decision.action
+                acts |= (action == ENTER) | (action == EXIT) | (verbose & sought(action))
             if acts:
                 acted(desk, of, ts, busy, n, flatten, terms)
             for j in range(n if by_risk & (not flatten) else 0):

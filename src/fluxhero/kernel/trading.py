@@ -49,7 +49,7 @@ def reserve(k: Rec, of: Symbols) -> None:
         p = of.places[i]
         deployed += abs(p.qty) * p.close + abs(p.entry) * p.at
         qty = p.qty if p.entry == 0 else p.entry
-        of.sides[i] = (qty > 0) - (qty < 0)
+        of.sides[i] = int(qty > 0) - int(qty < 0)
         positions += qty != 0
     a.deployed, a.positions = deployed, positions
 
@@ -182,6 +182,21 @@ def answered(k: Rec, first: int, i: int, m: Admission) -> None:
             o.factor, o.weight, o.correlation, o.company = m.share, m.weight, m.correlation, m.company
 
 
+@step
+def sought(action: int) -> bool:
+    """Is it for the journal?"""
+    return (action == ENTER) | (action == EXIT) | (action == REFUSED) | (action == FLAT)
+
+
+@rare
+def seeks(rows: Array, busy: Array, n: int) -> bool:
+    """Is an entry among them?"""
+    for j in range(n):
+        if rows[busy[j]].decision.action == ENTER:
+            return True
+    return False
+
+
 @rare
 def exits(k: Rec, of: Symbols, ts: int, busy: Array, n: int, first: int, flatten: bool) -> None:
     """All that is held where everything is to be left, then what the strategy leaves."""
@@ -216,10 +231,10 @@ def acted(k: Rec, of: Symbols, ts: int, busy: Array, n: int, flatten: bool, term
     """Exits, then entries."""
     first = k.purse.decided
     for j in range(n if k.verbose else 0):
-        action = of.rows[busy[j]].decision.action
-        if (action == ENTER) | (action == EXIT) | (action == REFUSED) | (action == FLAT):
+        if sought(of.rows[busy[j]].decision.action):
             noted(k, of.rows[busy[j]], busy[j], ts)
-    reserve(k, of)
+    if seeks(of.rows, busy, n):
+        reserve(k, of)
     for i in range(of.places.size if k.account.trips != 0 else 0):
         called_off(of.places[i])
     exits(k, of, ts, busy, n, first, flatten)

@@ -17,7 +17,7 @@ from fluxhero.kernel.simulate import Track, opened, simulator
 from fluxhero.kernel.trading import ALL, BY_RISK, FIXED, Symbols, Terms
 from fluxhero.lab.history import History
 from fluxhero.lab.result import Result, Setup
-from fluxhero.messages import Array, Model, micros
+from fluxhero.messages import Array, Model, Quality, micros
 from fluxhero.section import ConfigError
 
 COSTS = ("slip", "impact", "fee", "borrow")  # rules
@@ -135,9 +135,10 @@ def _taken(k: Array, name: str, *, last: bool) -> Array:
 def _held(past: History, cash: float) -> Array:
     """The cash in equal parts in every symbol from its first close on, USD at the sessions' closes."""
     bars = past.market.bars
-    close = np.where(bars["quality"] == 1, bars["close"], np.nan)
-    for t in range(1, len(close)):
-        gone = np.isnan(close[t])
-        close[t][gone] = close[t - 1][gone]
-    first = close[np.argmax(~np.isnan(close), axis=0), np.arange(close.shape[1])]
-    return np.where(np.isnan(close), 1.0, close / first)[past.closes].mean(axis=1) * cash
+    known = bars["quality"] == Quality.FULL
+    at = np.maximum.accumulate(np.where(known, np.arange(len(bars))[:, None], -1), axis=0)
+    close = np.take_along_axis(bars["close"], np.maximum(at, 0), axis=0)
+    first = np.take_along_axis(bars["close"], known.argmax(axis=0)[None, :], axis=0)
+    grown = np.where(at < 0, 1.0, close / first)
+    held: Array = grown[past.closes].mean(axis=1) * cash
+    return held
