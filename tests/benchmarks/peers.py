@@ -1,6 +1,6 @@
 """The same cross of means in other engines, for an interpreter that has them: `PYTHON -m tests.benchmarks.peers FILE`.
 
-FILE: an .npz of open, high, low, close. Prints seconds a run as JSON, the median of some.
+FILE: an .npy of open, high, low, close, a row each. Prints seconds a run as JSON, the median of some.
 """
 
 import json
@@ -27,7 +27,7 @@ def ranges(bars: pd.DataFrame) -> "pd.Series[float]":
 
 
 def vectorbt(bars: pd.DataFrame) -> Callable[[], object]:
-    import vectorbt as vbt
+    import vectorbt as vbt  # type: ignore[import-not-found]
 
     def run() -> object:
         above = mean(bars["Close"], 20) > mean(bars["Close"], 50)
@@ -42,9 +42,9 @@ def vectorbt(bars: pd.DataFrame) -> Callable[[], object]:
 
 
 def backtesting(bars: pd.DataFrame) -> Callable[[], object]:
-    import backtesting as bt
+    import backtesting as bt  # type: ignore[import-untyped]
 
-    class Cross(bt.Strategy):  # type: ignore[misc, name-defined]
+    class Cross(bt.Strategy):  # type: ignore[misc]
         def init(self) -> None:
             close = pd.Series(self.data.Close)
             self.fast, self.slow = self.I(lambda: mean(close, 20)), self.I(lambda: mean(close, 50))
@@ -73,7 +73,6 @@ def timed(run: Callable[[], object], rounds: int) -> float:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    with np.load(sys.argv[1]) as prices:
-        frame = pd.DataFrame({name.title(): prices[name] for name in prices.files})
+    frame = pd.DataFrame(np.load(sys.argv[1]).T, columns=["Open", "High", "Low", "Close"])
     engines = {"vectorbt": vectorbt, "backtesting": backtesting}
     print(json.dumps({name: timed(make(frame), ROUNDS[name]) for name, make in engines.items()}))

@@ -158,8 +158,8 @@ def due(p: Rec, bar: Rec) -> bool:
     if p.stop == 0:
         return False
     if p.qty > 0:
-        return micros(min(bar.low, bar.open)) <= p.stop
-    return micros(max(bar.high, bar.open)) >= p.stop
+        return bool(micros(min(bar.low, bar.open)) <= p.stop)
+    return bool(micros(max(bar.high, bar.open)) >= p.stop)
 
 
 @rare

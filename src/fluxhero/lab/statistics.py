@@ -6,8 +6,10 @@ Arrays are taken over their last axis and give NaN where there is no such number
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import msgspec
@@ -18,6 +20,7 @@ from fluxhero.messages import Array
 YEAR = 252  # sessions
 RATE = 1.04 ** (1 / YEAR) - 1  # free of risk, a session
 FAINT = 1e-14  # a deviation of returns below it is rounding
+UNIT = 2**32  # of a z-score: sums of integers are the same in any order
 EULER = 0.5772156649015329
 NORMAL = NormalDist()
 
@@ -112,20 +115,56 @@ def expected_maximum(trials: float) -> float:
     return max(0.0, -(1.0 - EULER) * NORMAL.inv_cdf(rest) - EULER * NORMAL.inv_cdf(rest / math.e))
 
 
-def independent_trials(trials: Iterable[Array]) -> float:
-    """Of M trials, each (n,) returns by the same sessions: r + (1 - r) M, r the mean correlation of two of them.
-
-    Those that never moved are like none other.
+@dataclass
+class Alike:
+    """How much trials are like one another, each (n,) returns by the same sessions, without keeping them: of those that
+    never moved none is like another.
     """
-    total, moving, m = np.zeros(()), 0, 0
-    for m, moved in enumerate(trials, 1):  # noqa: B007
-        spread = moved.std()
+
+    total: Array = field(default_factory=lambda: np.zeros(0, np.int64))  # of their z-scores by session, in 1/UNIT
+    moving: int = 0
+    trials: int = 0
+
+    def add(self, moved: Array) -> None:
+        spread = float(moved.std()) if moved.size else 0.0
+        self.trials += 1
         if spread > FAINT:
-            total, moving = total + (moved - moved.mean()) / spread, moving + 1
-    if m < 2:
-        return float(m)
-    alike = (float(np.square(total).mean()) - moving) / (m * (m - 1))
-    return min(float(m), max(1.0, alike + (1.0 - alike) * m))
+            self._sum(np.rint((moved - moved.mean()) / spread * UNIT).astype(np.int64), 1)
+
+    def join(self, other: Alike) -> None:
+        self.trials += other.trials
+        if other.moving:
+            self._sum(other.total, other.moving)
+
+    def _sum(self, total: Array, moving: int) -> None:
+        self.total = self.total + total if self.moving else total
+        self.moving += moving
+
+    @property
+    def independent(self) -> float:
+        """Of M trials: r + (1 - r) M, r the mean correlation of two of them."""
+        m = self.trials
+        if m < 2:
+            return float(m)
+        square = float(np.square(self.total / UNIT).mean()) if self.moving else 0.0
+        alike = (square - self.moving) / (m * (m - 1))
+        return min(float(m), max(1.0, alike + (1.0 - alike) * m))
+
+    def packed(self) -> bytes:
+        return msgspec.json.encode((self.trials, self.moving, base64.b64encode(self.total.tobytes()).decode()))
+
+
+def unpacked(text: bytes) -> Alike:
+    trials, moving, total = msgspec.json.decode(text, type=tuple[int, int, str])
+    return Alike(np.frombuffer(base64.b64decode(total), np.int64), moving, trials)
+
+
+def independent_trials(trials: Iterable[Array]) -> float:
+    """See `Alike`."""
+    alike = Alike()
+    for moved in trials:
+        alike.add(moved)
+    return alike.independent
 
 
 def shape(moved: Array) -> tuple[float, float]:
