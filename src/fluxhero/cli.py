@@ -10,7 +10,8 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from datetime import date
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 Do = Callable[[argparse.Namespace], int]
+
+INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -85,17 +88,6 @@ def _for_verify(p: argparse.ArgumentParser) -> Do:
     return _verify
 
 
-def _strategy(text: str) -> str:
-    from importlib.metadata import entry_points
-
-    from fluxhero.kernel.strategies import GROUP, SHIPPED
-
-    names = *SHIPPED, *sorted(entry_points(group=GROUP).names)
-    if text in names or text.endswith(".py"):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is none; there are {', '.join(names)}, or name a file, such as mine.py")
-
-
 def _for_run(p: argparse.ArgumentParser) -> Do:
     p.add_argument("--config", type=Path, metavar="FILE", help="a config.toml (default: the defaults)")
     p.add_argument("--state", type=Path, metavar="DIR", help="keep and resume here (default: $STATE_DIRECTORY, or XDG)")
@@ -104,43 +96,28 @@ def _for_run(p: argparse.ArgumentParser) -> Do:
 
 
 def _for_replay(p: argparse.ArgumentParser) -> Do:
-    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="where SYM_trades.parquet and the like are")
-    p.add_argument("--symbols", type=_symbols, required=True, metavar="A,B")
-    p.add_argument("--input", default="auto", choices=["auto", "ticks", "1m", "5m", "1h", "1d"])
-    p.add_argument("--adjusted", action="store_true", help="read SYM_<timeframe>-adj.parquet")
-    p.add_argument("--file", action="append", default=[], type=_file, metavar="SYM=PATH", help="this file for SYM")
+    from fluxhero.lab import arguments
+
+    arguments.recorded(p)
+    p.add_argument("--input", default="auto", choices=["auto", "ticks", *arguments.BARS], help="auto: ticks, or 1m")
     p.add_argument("--model", default="auto", choices=["auto", "bar", "quote"], help="how the venue fills")
-    p.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="New York, inclusive")
-    p.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="New York, inclusive")
     p.add_argument("--speed", default=0.0, type=_speed, metavar="N|max", help="market per host time (max)")
-    p.add_argument("--strategy", type=_strategy, metavar="NAME", help="not the configured one: a name, or a file.py")
-    p.add_argument("--release", default="auto", choices=["auto", "never"], help="day-loss trips, at the next session")
-    p.add_argument("--config", type=Path, metavar="FILE", help="a config.toml (default: the defaults)")
     p.add_argument("--state", type=Path, metavar="DIR", help="keep and resume here (default: a fresh temporary one)")
     p.add_argument("--out", type=Path, metavar="DIR", help="write the tables as Parquet, and summary.json")
-    p.add_argument("--json", action="store_true", help="the last line is the summary as one JSON object")
+    arguments.shown(p)
     return _replay
 
 
-def _symbols(text: str) -> tuple[str, ...]:
-    from fluxhero.config import SYMBOL
+def _for_lab(name: str, module: str = "commands") -> Callable[[argparse.ArgumentParser], Do]:
+    """One that is done by the function of its name in a module of the lab."""
 
-    symbols = tuple(text.split(","))
-    for symbol in symbols:
-        if not re.fullmatch(SYMBOL, symbol):
-            raise argparse.ArgumentTypeError(f"{symbol!r} is no symbol, such as IBM or BRK.B")
-    if len(set(symbols)) < len(symbols):
-        raise argparse.ArgumentTypeError(f"a symbol stands twice in {text}")
-    return symbols
+    def prepare(p: argparse.ArgumentParser) -> Do:
+        from fluxhero.lab import arguments
 
+        arguments.COMMANDS[name](p)
+        return partial(_lab, name, module)
 
-def _file(text: str) -> tuple[str, Path]:
-    from fluxhero.config import SYMBOL
-
-    symbol, equals, path = text.partition("=")
-    if not equals or not re.fullmatch(SYMBOL, symbol):
-        raise argparse.ArgumentTypeError(f"{text!r} is not SYM=PATH")
-    return symbol, Path(path)
+    return prepare
 
 
 def _speed(text: str) -> float:
@@ -244,18 +221,39 @@ def _guarded(run: Callable[[], int | None]) -> int:
         return _fail(e, GAVE_UP)
 
 
-def _replay(args: argparse.Namespace) -> int:
-    from fluxhero import logs
+def _tried(args: argparse.Namespace, run: Callable[[], int | None]) -> int:
+    """Likewise, of what reads recorded data, or accounts as the lab does."""
     from fluxhero.feeds.files import Unusable
+    from fluxhero.lab.arguments import Contradiction, Differs, Empty, Unwritable
 
-    logs.configure()
-    strangers = sorted(dict(args.file).keys() - set(args.symbols))
-    if strangers:
-        return _fail(f"--file names {', '.join(strangers)}, which --symbols does not", USAGE)
     try:
-        return _guarded(lambda: _replayed(args))
+        return _guarded(run)
+    except Contradiction as e:
+        return _fail(e, USAGE)
     except Unusable as e:
         return _fail(f"no usable input in {args.data}: {e}", NO_INPUT)
+    except Empty as e:
+        return _fail(e, NO_INPUT)
+    except Differs as e:
+        return _fail(e, DIFFERS)
+    except Unwritable as e:
+        return _fail(e, GAVE_UP)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+
+
+def _lab(name: str, module: str, args: argparse.Namespace) -> int:
+    if "state" in args:
+        args.state = args.state or places.found_state()
+    do = getattr(import_module(f"fluxhero.lab.{module}"), name)
+    return _tried(args, lambda: do(args))
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from fluxhero import logs
+
+    logs.configure()
+    return _tried(args, lambda: _replayed(args))
 
 
 def _replayed(args: argparse.Namespace) -> None:
@@ -264,16 +262,14 @@ def _replayed(args: argparse.Namespace) -> None:
     from fluxhero.core.calendar import nyse
     from fluxhero.feeds import recording
     from fluxhero.kernel.plug import loaded
+    from fluxhero.lab import arguments
     from fluxhero.messages import Model
     from fluxhero.replay import Replay
     from fluxhero.store.parquet import ParquetStore
 
+    request = arguments.request(args, None if args.model == "auto" else Model(args.model))
     config = loaded(args.config, args.strategy)
-    request = recording.Request(
-        data=args.data, symbols=args.symbols, input=recording.Input(args.input), adjusted=args.adjusted,
-        files=dict(args.file), model=None if args.model == "auto" else Model(args.model),
-        first=args.first, last=args.last,
-    )  # fmt: skip
+    arguments.writable(args.html)
     tape = recording.load(request, nyse())
     for symbol, why in tape.left_out.items():
         print(f"left out {symbol}: {why}", file=sys.stderr)
@@ -286,10 +282,10 @@ def _replayed(args: argparse.Namespace) -> None:
         recording=tape, request=request, config=config, directory=directory, speed=args.speed,
         auto_release=args.release == "auto",
     )  # fmt: skip
-    _report(replay, replay.main(), args)
+    _summed(replay, replay.main(), args)
 
 
-def _report(replay: object, finished: bool, args: argparse.Namespace) -> None:
+def _summed(replay: object, finished: bool, args: argparse.Namespace) -> None:
     from fluxhero import report
     from fluxhero.replay import Replay
     from fluxhero.store.parquet import ParquetStore, export
@@ -307,6 +303,11 @@ def _report(replay: object, finished: bool, args: argparse.Namespace) -> None:
     finally:
         reader.close()
     print(report.text(summary, (replay.directory / FILE).stat().st_size))
+    if args.html:
+        from fluxhero.kernel.plug import find
+        from fluxhero.lab import commands
+
+        commands.sheet(args.html, replay.directory, find(replay.config.strategy.name))
     if args.json:
         print(json.dumps(summary))
 
@@ -319,6 +320,14 @@ def _fail(error: object, code: int) -> int:
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Do]]] = {
     "run": ("run the daemon: the synthetic market and a paper account", _for_run),
     "replay": ("run the daemon over recorded market data", _for_replay),
+    "backtest": ("try a strategy on recorded bars, in one compiled loop", _for_lab("backtest")),
+    "walk": ("choose parameters on some months and judge them by the next, over and over", _for_lab("walk", "trials")),
+    "sweep": (
+        "try many parameters, and say what the best of so many is worth",
+        _for_lab("sweep", "trials"),
+    ),
+    "report": ("what an account has come to, from its journal", _for_lab("report")),
+    "parity": ("has an account done what a backtest over its own bars does?", _for_lab("parity")),
     "ctl": ("ask or command a daemon", _for_ctl),
     "config": ("check or show the configuration", _for_config),
     "monitoring": ("write a dashboard, alert rules and a scrape config", _for_monitoring),

@@ -30,6 +30,25 @@ def commands() -> str:
     return "\n".join(["| command | |", "|---|---|", *rows])
 
 
+LAB = "backtest", "walk", "sweep", "report", "parity", "replay"
+
+
+def lab() -> str:
+    """The options of its commands: each once, with the commands that take it."""
+    (subparsers,) = (a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    taken: dict[tuple[str, str], list[str]] = {}
+    for name in LAB:
+        for action in subparsers.choices[name]._actions[1:]:
+            taken.setdefault((_option(action), action.help or ""), []).append(name)
+    rows = (f"| `{option}` | {', '.join(names)} | {about} |" for (option, about), names in taken.items())
+    return "\n".join(["| option | of | |", "|---|---|---|", *rows])
+
+
+def _option(action: argparse.Action) -> str:
+    value = action.metavar or "|".join(map(str, action.choices or ()))
+    return " ".join([*action.option_strings, str(value)]).strip().replace("|", "\\|")
+
+
 def strategy() -> str:
     """The one that is walked through, whole."""
     return f"```python\n{Path(str(sma_cross.__file__)).read_text()}```"
@@ -41,6 +60,7 @@ def life() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "lab": lab,
     "commands": commands,
     "sma_cross": strategy,
     "odd": reasons.table,

@@ -67,7 +67,7 @@ TARGETS = {
             f"tests/core/test_{name}.py"
             for name in (
                 "risk", "commands", "rate", "shorts", "company", "months", "spreads", "caps", "trips", "silence",
-                "bases", "ladder_rules",
+                "bases", "ladder_rules", "former",
             )
         ),
         warm=(

@@ -55,7 +55,7 @@ NAMED = {
             "the day's base is rolled at every seal": (LIMITS, "roll", "session != a.session", "True"),
             "the count outlives its session": (LIMITS, "roll", "session, 0", "session, a.strikes"),
             "the reference of the drawdown sinks": (LIMITS, "watched", "max(a.crest, equity)", "equity"),
-            "a trade risks what its strategy asks for": (LIMITS, "bounded", "if most < risk < math.inf else", "if False else"),
+            "a trade risks what is asked": (LIMITS, "bounded", "if most < risk < math.inf else", "if False else"),
             "half a share is one": (LIMITS, "whole", "1e-9", "0.5"),
             "the greater of risk and cap": (LIMITS, "sized", "min(by_risk, by_cap)", "max(by_risk, by_cap)"),
             "what is deployed takes no room": (LIMITS, "sized", " - a.deployed", ""),

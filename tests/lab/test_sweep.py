@@ -14,9 +14,8 @@ from fluxhero.lab import jobs
 from fluxhero.lab.engine import Trial
 from fluxhero.lab.grid import Grid, drawn, grid
 from fluxhero.lab.history import History
-from fluxhero.lab.statistics import Alike, unpacked
 from fluxhero.lab.points import Bench
-from fluxhero.lab.statistics import deflated, independent_trials, returns, sharpe
+from fluxhero.lab.statistics import Alike, deflated, independent_trials, returns, sharpe, unpacked
 from fluxhero.lab.sweep import TOP, Sweep, key, sweep
 from fluxhero.section import ConfigError
 from tests.lab.test_points import config, walked

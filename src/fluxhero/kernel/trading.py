@@ -191,10 +191,10 @@ def sought(action: int) -> bool:
 @rare
 def seeks(rows: Array, busy: Array, n: int) -> bool:
     """Is an entry among them?"""
+    found = False
     for j in range(n):
-        if rows[busy[j]].decision.action == ENTER:
-            return True
-    return False
+        found |= rows[busy[j]].decision.action == ENTER
+    return found
 
 
 @rare

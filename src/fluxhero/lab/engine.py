@@ -78,7 +78,7 @@ class BacktestEngine:
         t = p.tables
         return Result(
             setup=self._setup(), ts=past.market.ends, equity=p.track.equity, deployed=p.track.deployed,
-            closes=past.closes, benchmark=_held(past, self.config.paper.cash), bars=past.market.bars,
+            closes=past.closes, benchmark=bought(past, self.config.paper.cash), bars=past.market.bars,
             rounds=t["rounds"], fills=t["fills"], levels=t["levels"], decisions=t["decided"], charges=t["charges"],
             sent=t["sent"], trips=t["trips"],
         )  # fmt: skip
@@ -132,7 +132,7 @@ def _taken(k: Array, name: str, *, last: bool) -> Array:
     return rows
 
 
-def _held(past: History, cash: float) -> Array:
+def bought(past: History, cash: float) -> Array:
     """The cash in equal parts in every symbol from its first close on, USD at the sessions' closes."""
     bars = past.market.bars
     known = bars["quality"] == Quality.FULL
@@ -140,5 +140,5 @@ def _held(past: History, cash: float) -> Array:
     close = np.take_along_axis(bars["close"], np.maximum(at, 0), axis=0)
     first = np.take_along_axis(bars["close"], known.argmax(axis=0)[None, :], axis=0)
     grown = np.where(at < 0, 1.0, close / first)
-    held: Array = grown[past.closes].mean(axis=1) * cash
-    return held
+    worth: Array = grown[past.closes].mean(axis=1) * cash
+    return worth
