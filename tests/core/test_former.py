@@ -3,13 +3,14 @@
 import pytest
 
 from fluxhero.config import Config
+from fluxhero.core import journal
 from fluxhero.core.ladder import ACCOUNT, Trip
 from fluxhero.core.rate import A_DAY, CEILING, Rate
 from fluxhero.core.risk import Risk
-from fluxhero.core.terms import FOR_EVER, MARKS_APART, Past, Ruling, Terms, account, parameters
+from fluxhero.core.terms import FOR_EVER, Past, Ruling, Terms, account, parameters
 from fluxhero.core.trips import Trips
 from fluxhero.messages import MINUTE, Granted, Micros, Model, Nanos
-from tests.core.watching import CASH, DAY, TS, booked, risk, terms, tripped
+from tests.core.watching import CASH, DAY, TS, booked, minute, opened, risk, sealed, terms, tripped
 
 LOSS = tripped(TS, Trip.DAY_LOSS, "day loss", 96_000, 0.04, 0.03)
 STALE = tripped(TS, Trip.DISK, "disk", 100_000, 0.0, 0.0)
@@ -51,15 +52,32 @@ def test_outside_the_session_what_is_to_be_left_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "base", "after"), [(100, 80, 120), (3, 10, 70), (1, 7, 147), (0, 7, 27), (-5, 7, 27)]
+    ("before", "by", "base", "after"),
+    [
+        (100, 50, 80, 120),
+        (3, 18, 10, 70),
+        (1, 20, 7, 147),
+        (0, 20, 7, 27),
+        (-5, 20, 7, 27),
+        (3, 0, 10**17 + 1, 10**17 + 1),
+    ],
 )
 def test_a_flow_moves_bases_in_proportion_and_where_there_was_nothing_by_itself(
-    before: int, base: int, after: int
+    before: int, by: int, base: int, after: int
 ) -> None:
     watch = risk()
     watch.account["equity"], watch.account["crest"] = before, base
-    watch.on_flow(Micros({100: 50, 3: 18, 1: 20}.get(before, 20)))
+    watch.on_flow(Micros(by))
     assert int(watch.account["crest"][0]) == after
+
+
+def test_a_halt_that_is_released_between_two_marks_does_not_forget_the_first() -> None:
+    watch = opened()
+    watch.on_sealed(sealed(minute(2), {0: 96.0}))
+    watch.halt("by hand", minute(2))
+    watch.release("halt", "seen to", minute(2))
+    _, ruling = watch.on_sealed(sealed(minute(3), {0: 96.0}))
+    assert [row.trip for row in ruling.rows if isinstance(row, journal.Tripped)] == [Trip.DAY_LOSS]
 
 
 def test_the_symbols_that_hold_a_trip_are_those_of_no_account() -> None:
@@ -73,7 +91,7 @@ def test_the_symbols_that_hold_a_trip_are_those_of_no_account() -> None:
 
 @pytest.mark.parametrize(
     ("model", "daily", "strikes", "window"),
-    [(Model.BAR, False, 2, FOR_EVER), (Model.BAR, True, 1, FOR_EVER), (Model.QUOTE, False, 2, MARKS_APART)],
+    [(Model.BAR, False, 2, FOR_EVER), (Model.BAR, True, 1, FOR_EVER), (Model.QUOTE, False, 2, 5_000_000_000)],
 )
 def test_one_close_is_enough_on_daily_bars_alone(model: Model, daily: bool, strikes: int, window: int) -> None:
     made = parameters(Config(), model, daily=daily)["rules"][0]
