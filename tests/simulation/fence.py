@@ -37,6 +37,10 @@ class Border:
         self.crossed: list[str] = []
         self.dead = False
 
+    def soon(self, n: int) -> None:
+        """We die before the n-th from now on."""
+        self._n = len(self.crossed) + n
+
     def cross(self, effect: str) -> None:
         """The dead do nothing more, whatever their cleanup tries."""
         if self.dead:

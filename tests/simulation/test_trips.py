@@ -1,6 +1,7 @@
-"""What trips holds: from any event of an hour on nothing goes in, through deaths, until somebody lets go of it.
+"""What trips holds: from any event of a day on nothing goes in, through deaths, until somebody lets go of it.
 
-CI draws some; FLUXHERO_POINTS=all: every event of the hour, each with a death; FLUXHERO_SEED draws others.
+CI draws some; FLUXHERO_POINTS=all: every event, most with a death or two; FLUXHERO_SEED draws others.
+With -n0 -s each says what it came to.
 """
 
 from __future__ import annotations
@@ -8,84 +9,58 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import msgspec
 import pytest
 
 from fluxhero.actors.orders import Wire
 from fluxhero.core.gate import Gate
-from fluxhero.core.ladder import Trip
 from fluxhero.core.orders import Desk
+from fluxhero.core.terms import Ruling
+from fluxhero.core.watch import Watch
 from fluxhero.kernel import codes
-from fluxhero.messages import MINUTE
+from fluxhero.messages import MINUTE, SECOND, Nanos
 from fluxhero.store.sqlite import Restored, SQLiteStore
 from tests.simulation import hour as an
-from tests.simulation.fence import NEXT
-from tests.simulation.surviving import Fate, copied, played
-from tests.simulation.tripping import (
-    PACE,
-    Cause,
-    Hand,
-    books,
-    by_file,
-    deposits,
-    halts,
-    reaching,
-    releases,
-    senses,
-    signals,
-    silence,
-    worth,
-)
+from tests.simulation.causes import CAUSES
+from tests.simulation.midst import EVERY, Day, memory
+from tests.simulation.reaching import reaching
+from tests.simulation.surviving import Fate, played
+from tests.simulation.tripping import HOLDS, NEVER, PACE, Cause, Hand
 
 POINTS, SEED = os.environ.get("FLUXHERO_POINTS", ""), os.environ.get("FLUXHERO_SEED", "0")
-EARLY = 40  # effects after a trip, among which every second death is
-USD = 1_000_000
+SOON = {"quote": 40, "bar": 10}  # effects from one death to the next, and as often as not to the first
+LATE = {"quote": 200, "bar": 50}  # and else to it
+FLAT = Nanos(150 * SECOND)  # from the release until what is held is left, or given up
+LAST = 93  # minute of the session by which it has tripped, so that there is an entry after its release
 
-CAUSES: dict[str, Cause] = {
-    "day loss": Cause(Trip.DAY_LOSS, worth("day_base", 1.1), releases),
-    "drawdown": Cause(Trip.DRAWDOWN, worth("crest", 2.0), releases),
-    "halt": Cause(Trip.HALT, halts, releases),
-    "signal": Cause(Trip.HALT, signals, releases, beside=True, paced=True),
-    "file": Cause(Trip.HALT, by_file, releases, paced=True),
-    "rejects": Cause(Trip.REJECTS, books(lambda e: {"rejects": (e.ts,) * 5}), releases),
-    "rate": Cause(Trip.RATE, senses(True), releases),
-    "clock": Cause(Trip.CLOCK, senses(True), releases),
-    "disk": Cause(Trip.DISK, senses(True), senses(False)),
-    "feed": Cause(Trip.FEED, silence(True), silence(False), quoted=True),
-    "stale": Cause(Trip.STALE, silence(True), silence(False), slot=0, quoted=True),
-    "drift": Cause(Trip.DRIFT, deposits(50 * USD), deposits(-50 * USD), outlives=True),
-    "naked": Cause(Trip.NAKED, books(lambda e: {"fled": ((1, 31.0),)}), releases, slot=1),
-}  # fmt: skip
 OF = [(model, name) for model in an.MODELS for name, c in CAUSES.items() if model == "quote" or not c.quoted]
-LAST = 100  # minute of the session by which it has tripped, so that there is an entry after its release
+Days = dict[str, Day]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trips")
-    for model in an.MODELS:
-        an.begun(an.market(folder, model), model)
-    return folder
+def days() -> Iterator[Days]:
+    with memory() as folder:
+        yield {model: Day(folder, model) for model in an.MODELS}
 
 
 class Tried:
-    """One hour with a hand in it."""
+    """A hand in a day, from shortly before an event until somebody has entered after its release."""
 
-    def __init__(self, data: Path, model: str, name: str, n: int, kills: Sequence[int] = ()) -> None:
+    def __init__(self, day: Day, name: str, n: int, deaths: Sequence[int] = (), fate: Fate = Fate.DIES) -> None:
         cause = CAUSES[name]
-        self.hand = Hand(cause, n)
-        state = data / f"{model}-{name}-{n}-{kills}"
-        replay = an.stage(data, copied(an.begun(data, model), state), model, speed=PACE if cause.paced else 0.0)
-        fate = Fate.ARRIVES if cause.outlives else Fate.DIES
+        self.hand = Hand(cause, n, deaths)
+        state = day.folder / "tried"
+        replay = day.at(n, until(day, n, cause), state, speed=PACE if cause.paced else 0.0)
         try:
             with reaching(self.hand):
-                p = played(replay, kills, fate)
+                p = played(replay, (NEVER,) * len(deaths), Fate.ARRIVES if cause.outlives else fate)
         finally:
             shutil.rmtree(state, ignore_errors=True)
-        self.effects = p.effects[0]
-        what = f"{model}, {name} at {n}, killed before {tuple(kills)}: "
+        self.took = self.hand.judged()
+        what = f"{day.model}, {name} at {n}, {fate}, killed before {tuple(deaths)}: "
         broken = [said for said in p.broken if not self._held_back(said)]
         self.found = [what + said for said in (*self.hand.found, *broken)]
         if p.end is None or self.hand.released is None:
@@ -95,60 +70,72 @@ class Tried:
         """Of an order that was never sent the venue has no word; ours ends it."""
         return said.startswith("I4 ") and said.split(": ")[1].split()[0] not in self.hand.posted
 
-    def between(self, share: float = 0.0) -> int:
-        """The effect that is at this share of the way from trip to release."""
-        nexts = [n for n, effect in enumerate(self.effects, 1) if effect == NEXT]
-        first, last = (nexts[call - 1] for call in self.hand.span)
-        return int(first + share * (last - first))
 
-    def deaths(self, chance: random.Random) -> int:
-        """Before an effect between the trip and its release, soon after it as often as not."""
-        first, last = self.between(), self.between(1.0)
-        soon = chance.random() < 0.5
-        return chance.randrange(first + 1, min(last, first + EARLY) if soon else last)
+def until(day: Day, n: int, cause: Cause) -> Nanos:
+    """A minute and a half after the first entry that can follow the release."""
+    free = (day.tape.ts[n] + cause.slow + HOLDS + FLAT - an.OPEN) // MINUTE
+    return Nanos(an.OPEN + (free // EVERY + 1) * EVERY * MINUTE + 90 * SECOND)
 
 
-def indices(data: Path, model: str) -> list[int]:
-    """Of the tape, from the hour's beginning on."""
-    tape = an.stage(data, data / "none", model).recording.tape
-    return [n for n, ts in enumerate(tape.ts) if an.BEGINS <= ts < an.OPEN + LAST * MINUTE]
-
-
-def last_before(data: Path, model: str, minute: int) -> int:
+def last_before(day: Day, minute: int) -> int:
     """The last event before that minute of the session."""
-    tape = an.stage(data, data / "none", model).recording.tape
-    return max(n for n in indices(data, model) if tape.ts[n] < an.OPEN + minute * MINUTE)
+    return day.indices(an.BEGINS, Nanos(an.OPEN + minute * MINUTE))[-1]
 
 
-def points(data: Path, model: str, name: str, chance: random.Random) -> list[int]:
+def drawn(model: str, chance: random.Random) -> tuple[list[int], Fate]:
+    """None, one or two deaths, and what becomes of the venue."""
+    first = chance.randint(1, chance.choice((SOON[model], LATE[model])))
+    deaths = [first, chance.randint(1, SOON[model])][: chance.choice((0, 1, 1, 2))]
+    return deaths, chance.choice((Fate.DIES, Fate.ARRIVES, Fate.LOST))
+
+
+@pytest.mark.parametrize("model", an.MODELS)
+def test_a_day_begun_in_its_midst_is_the_same_day(model: str, days: Days) -> None:
+    """What a hand does to it, it does to this."""
+    day = days[model]
+    n = day.indices(an.BEGINS, Nanos(an.OPEN + 80 * MINUTE))[-1]
+    at_once, later = (played(day.whole(state)) for state in (day.folder / "whole", day.begun(n, day.folder / "later")))
+    assert (at_once.broken, later.broken, later.end) == ((), (), at_once.end)
+
+
+def points(day: Day, chance: random.Random) -> list[int]:
     """Where entries are under way as often as not."""
-    every = indices(data, model)
+    every = day.indices(an.BEGINS, Nanos(an.OPEN + LAST * MINUTE))
     if POINTS == "all":
         return every
-    tape = an.stage(data, data / "none", model).recording.tape
-    if name == "signal":  # the minute is over before anybody looks
-        return [last_before(data, model, 90)]
-    busy = [n for n in every if (int(tape.ts[n]) - an.OPEN) // MINUTE % 15 < 2]
+    busy = [n for n in every if (int(day.tape.ts[n]) - an.OPEN) // MINUTE % EVERY < 2]
     return [chance.choice(busy if chance.random() < 0.6 else every)]
 
 
+def told(model: str, name: str, tried: Sequence[Tried]) -> str:
+    """What it came to; ms of the market, or of the host where somebody has to look."""
+    died, refused = sum(t.hand.died for t in tried), sum(t.hand.refused > 0 for t in tried)
+    pace = 1e6 * (PACE if CAUSES[name].paced else 1)
+    durable, canceled = (max(t.took[i] for t in tried) / pace for i in range(2))
+    blocked = sum(not t.hand.entries for t in tried)
+    return (
+        f"{model}, {name}: {len(tried)} points, {died} deaths; at {refused} an entry was refused, at {blocked} an order"
+        f" that never came blocks it still; durable after {durable:g} ms, canceled after {canceled:g} ms at the worst"
+    )
+
+
 @pytest.mark.parametrize(("model", "name"), OF, ids=["-".join(of) for of in OF])
-def test_what_has_tripped_lets_nothing_in_until_it_is_released(model: str, name: str, data: Path) -> None:
-    chance, found = random.Random(f"{SEED}/{model}/{name}"), list[str]()
-    for n in points(data, model, name, chance):
-        whole = Tried(data, model, name, n)
-        found += whole.found
-        if whole.hand.released is not None:
-            found += Tried(data, model, name, n, (whole.deaths(chance),)).found
-        if not whole.hand.entries:
+def test_what_has_tripped_lets_nothing_in_until_it_is_released(model: str, name: str, days: Days) -> None:
+    day, found, tried = days[model], list[str](), list[Tried]()
+    for n in points(day, random.Random(f"{SEED}/{model}/{name}")):
+        t = Tried(day, name, n, *drawn(model, random.Random(f"{SEED}/{model}/{name}/{n}")))
+        tried.append(t)
+        found += t.found
+        if not (t.hand.entries or t.hand.busy):
             found.append(f"{model}, {name} at {n}: nobody entered after the release")
+    print(told(model, name, tried))
     assert found == []
 
 
 @pytest.mark.parametrize(("name", "leaves"), [("disk", True), ("halt", False), ("day loss", True)])
-def test_exits_go_on_where_the_rung_lets_them(name: str, leaves: bool, data: Path) -> None:
-    """What was entered at minute 75 is to be left at 85."""
-    tried = Tried(data, "quote", name, last_before(data, "quote", 85))
+def test_exits_go_on_where_the_rung_lets_them(name: str, leaves: bool, days: Days) -> None:
+    """What was entered at minute 72 is to be left at 76."""
+    tried = Tried(days["quote"], name, last_before(days["quote"], 76))
     assert (tried.found, tried.hand.exits > 0) == ([], leaves)
 
 
@@ -177,20 +164,35 @@ def cancels_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Desk, "_unwanted", lambda self, granted, plan: None)
 
 
+def tells_late(patch: pytest.MonkeyPatch) -> None:
+    """What trips waits for the next commit."""
+    act = Watch._act
+
+    def waits(self: Watch, rows: list[Any], ts: Nanos) -> Ruling:
+        ruling = act(self, rows, ts)
+        assert ruling.granted
+        return Ruling(ruling.rows, msgspec.structs.replace(ruling.granted, durable=False))
+
+    patch.setattr(Watch, "_act", waits)
+
+
 @pytest.mark.parametrize(
-    ("plant", "minute", "later", "said"),
+    ("plant", "name", "minute", "later", "deaths", "said"),
     [
-        (forgets, 85, 0, "a new life does not hold halt"),
-        (rolls_on, 90, 0, "an entry, left while halt was held"),
-        (cancels_nothing, 90, 3, "an entry, rests"),
+        (forgets, "halt", 85, 0, [100], "a new life does not hold halt"),
+        (rolls_on, "halt", 90, 0, [], "an entry, left while halt was held"),
+        (cancels_nothing, "halt", 84, 3, [], "an entry, rests"),
+        (cancels_nothing, "halt", 84, 3, [], "halt took"),
+        (tells_late, "rejects", 78, 0, [], "durable False"),
+        (tells_late, "rejects", 78, 0, [], "rejects took"),
     ],
-)
+)  # fmt: skip
 def test_a_planted_error_is_found(
-    plant: Callable[[pytest.MonkeyPatch], None], minute: int, later: int, said: str, data: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[pytest.MonkeyPatch], None], name: str, minute: int, later: int, deaths: list[int], said: str,
+    days: Days, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    n = last_before(data, "quote", minute) + later
-    whole = Tried(data, "quote", "halt", n)
+    day = days["quote"]
+    n = last_before(day, minute) + later
+    day.begun(n, day.folder / f"before {plant.__name__} {said}")  # without the error
     plant(monkeypatch)
-    kills = () if plant is not forgets else (whole.between(0.5),)
-    assert any(said in found for found in Tried(data, "quote", "halt", n, kills).found)
+    assert any(said in found for found in Tried(day, name, n, deaths).found)

@@ -5,25 +5,24 @@ Exposure is the most that a symbol could come to at the venue, either way, whate
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
-import msgspec
-import pytest
-
-from fluxhero import daemon
+from fluxhero.core import journal
 from fluxhero.core.ladder import ACCOUNT, RULES, Rung, Trip
 from fluxhero.core.risk import Risk
-from fluxhero.messages import MINUTE, SECOND, Cancel, Command, Event, Nanos, Order, Outcome, Quote, Role, Sensed, Verb
+from fluxhero.kernel import codes
+from fluxhero.messages import MINUTE, SECOND, Cancel, Command, Event, Granted, Nanos, Note, Order, Quote, Role, Verb
 from fluxhero.runtime.brake import Brake
 from fluxhero.runtime.channels import Outbox, ask
-from tests.simulation import surviving
-from tests.simulation.surviving import SurvivingWorld, Way
+from tests.simulation.fence import Border
+from tests.simulation.midst import EVERY
+from tests.simulation.surviving import Way
 
-HOLDS = Nanos(4 * MINUTE)  # from the trip to its release
+HOLDS = Nanos(EVERY * MINUTE + 30 * SECOND)  # from the trip to its release: somebody wants to enter meanwhile
 DURABLE, CANCELED = Nanos(SECOND), Nanos(2 * SECOND)  # from the confirming mark
 PACE = 20  # market per host time, where somebody has to look
+NEVER = 10**9  # a life ends before that
 GLANCED = Nanos(PACE * 3 * SECOND // 2)  # until a word beside the journal is a trip
 
 
@@ -35,38 +34,56 @@ class Life(NamedTuple):
     brake: Brake
 
 
+Act = Callable[["Hand", Life, Event], Awaitable[None]]
+
+
+class Took(NamedTuple):
+    """From the confirming mark, in market time."""
+
+    durable: Nanos
+    canceled: Nanos  # the last entry
+
+
 class Cause(NamedTuple):
     """`bring`: before the event, once and again until it is held; `leave`: what lets go of it, the same."""
 
     trip: Trip
-    bring: Callable[[Hand, Life, Event], Awaitable[None]]
-    leave: Callable[[Hand, Life, Event], Awaitable[None]]
+    bring: Act
+    leave: Act
     slot: int = ACCOUNT
     quoted: bool = False  # of the `quote` model alone
+    wired: bool = False  # whoever brings it waits until all is durable
     beside: bool = False  # it holds before the journal knows
     paced: bool = False  # it is seen when somebody looks
     outlives: bool = False  # it is at the broker, whom no death of ours reaches
+    marked: bool = False  # by what a position is worth
+    slow: Nanos = Nanos(10 * SECOND)  # it takes no longer to come about
 
 
 class Hand:
-    def __init__(self, cause: Cause, n: int) -> None:
-        """`n`: the index of the event."""
-        self.cause, self.n = cause, n
+    def __init__(self, cause: Cause, n: int, deaths: Iterable[int] = ()) -> None:
+        """`n`: the index of the event; `deaths`: before so many effects after the first reach, then of each life."""
+        self.cause, self.n, self.deaths = cause, n, list(deaths)
         self.found: list[str] = []
-        self.brought: Nanos | None = None  # when we first reached out
+        self.brought: Nanos | None = None  # when we last reached out
         self.since: Nanos | None = None  # held, from then on
         self.released: Nanos | None = None
         self.exits = self.entries = 0  # that left while it was held; after the release
-        self.deaths = 0  # while it was held
+        self.refused = 0  # entries that somebody sought while it was held
+        self.busy = 0  # after it: of symbols of which an order is under way, or never came
+        self.died = 0  # since we first reached out
         self.silent = self.moved = False  # the market to us; cash at the broker
-        self.calls = 0  # for another event
-        self.span = [0, 0]  # calls from the first reach to the release
         self.way: Way | None = None
+        self.posted: set[str] = set()
         self._life: Life | None = None
+        self._border: Border | None = None
+        self._mark: Nanos | None = None  # what has confirmed it
+        self._kept: list[Nanos] = []  # when it was durable, each time
+        self._canceled: list[Nanos] = []  # when a cancel of an entry was at the venue
         self._before: set[str] = set()  # on their way when it tripped
         self._leaving: set[int] = set()
         self._rests: set[str] = set()  # told of
-        self.posted: set[str] = set()
+        self._letting: Nanos | None = None  # when we first let go
         self._durable = False
 
     @property
@@ -87,17 +104,24 @@ class Hand:
 
     # -- what happens
 
+    def begun(self, border: Border) -> None:
+        """A life has, behind that border."""
+        self._border = border
+        if self.brought is not None:
+            self.died += 1
+            self._dies()
+
     def born(self, life: Life) -> None:
         """What was durable is held again, before anything is done; what was not, nobody was promised."""
         self._life = life
-        if not self.held:
-            return
-        self.deaths += 1
-        if self._row() or life.brake.sentinel.read():
-            if not life.watch.trips.held(self.cause.trip, self.cause.slot):
+        holds = life.watch.trips.held(self.cause.trip, self.cause.slot)
+        if self.held and not holds:
+            if self._row() or life.brake.sentinel.read():
                 self.found.append(f"a new life does not hold {self.cause.trip}")
-        else:
-            self.since = None
+            else:
+                self.since = self._mark = None
+        elif holds and self.brought is not None and self.since is None:
+            self._trips(self.brought)
 
     async def event(self, e: Event, quiet: Callable[[], Awaitable[None]], flush: Callable[[], Awaitable[None]]) -> None:
         """Between two turns; `e` is about to be given."""
@@ -106,14 +130,7 @@ class Hand:
             return
         holds = life.watch.trips.held(self.cause.trip, self.cause.slot)
         if self.since is None and self.released is None:
-            if self.brought is None:
-                self.brought, self.span[0] = e.ts, self.calls
-            if not holds:
-                await self.cause.bring(self, life, e)
-                await quiet()
-                await flush()
-            if self.cause.beside or life.watch.trips.held(self.cause.trip, self.cause.slot):
-                self._trips(e.ts, life)
+            await self._reaches(life, e, quiet, flush)
         elif self.since is not None and self.released is None and e.ts - self.since >= HOLDS:
             self._rest()
             await self._lets_go(life, e, quiet, flush)
@@ -121,26 +138,64 @@ class Hand:
             self._holds(life, holds, e.ts)
         elif holds:
             await self._lets_go(life, e, quiet, flush)
+        elif life.watch.trips.slots(Trip.NAKED):  # what the market has brought about meanwhile
+            await ask(life.own, Command(verb=Verb.RELEASE, trip=Trip.NAKED, reason="we have looked"))
+
+    async def _reaches(self, life: Life, e: Event, quiet: Any, flush: Any) -> None:
+        if self.brought is None:
+            if e.index != self.n:
+                self.found.append(f"the first event that is new to us is {e.index}")
+            self._dies()
+        if not life.watch.trips.held(self.cause.trip, self.cause.slot):
+            self.brought = e.ts
+            await self.cause.bring(self, life, e)
+            await quiet()
+            if self.cause.wired:
+                await flush()
+            if self.cause.marked and self._mark is None and marks(life, e):
+                self._mark = e.ts
+        if self.since is None and (self.cause.beside or life.watch.trips.held(self.cause.trip, self.cause.slot)):
+            self._trips(e.ts)
+
+    def _dies(self) -> None:
+        """Once more, if it is to."""
+        assert self._border
+        if self.deaths:
+            self._border.soon(self.deaths.pop(0))
 
     async def _lets_go(self, life: Life, e: Event, quiet: Any, flush: Any) -> None:
+        assert self._border
+        self._border.soon(NEVER)  # what a hand has done to the world, no death undoes
+        self._letting = self._letting or e.ts
         await self.cause.leave(self, life, e)
         await quiet()
         await flush()
         if not life.watch.trips.held(self.cause.trip, self.cause.slot):
             self.released = self.released or e.ts
-            self.span[1] = self.span[1] or self.calls
 
-    def _trips(self, ts: Nanos, life: Life) -> None:
+    def noted(self, note: Note) -> None:
+        """By risk: what has tripped holds from here on."""
+        judged = [row for row in note.rows if isinstance(row, journal.Judged) and row.entry and self.scope(row.slot)]
+        if self.held:
+            self.refused += sum(not row.qty for row in judged)
+        elif self.released is not None:
+            self.busy += sum(row.gate == codes.BUSY for row in judged)
+        own = (self.cause.trip, self.cause.slot)
+        row = next((row for row in note.rows if isinstance(row, journal.Tripped) and (row.trip, row.slot) == own), None)
+        if row is not None and self.brought is not None and self.since is None and self.released is None:
+            self._trips(row.ts)
+
+    def _trips(self, ts: Nanos) -> None:
         assert self.way
-        assert self.brought is not None
-        rows = [row.ts for row in life.watch.trips if (row.trip, row.slot) == (self.cause.trip, self.cause.slot)]
-        self.since = max(rows, default=ts)
-        if self.cause.bring is by_file and self.since - self.brought > GLANCED:
-            self.found.append(f"{(self.since - self.brought) / SECOND} s until the file halts")
-        self._before = {w.cid for w in self.way._beyond.flying if isinstance(w, Order)}
-        scene = self.way._scene
-        self._leaving = {slot for (slot,) in scene.ours.execute("SELECT slot FROM aims WHERE leaving")}
-        if not life.brake.rung and self.cause.slot == ACCOUNT:
+        assert self._life
+        self.since, self._mark = ts, min(ts, self._mark or ts)
+        if self.cause.paced and self.brought is not None and ts - self.brought > GLANCED:
+            self.found.append(f"{(ts - self.brought) / SECOND} s until {self.cause.trip} is seen")
+        under_way = (*self.way._beyond.flying, *self.way._under_way)  # of this life, and of the one before
+        self._before = {w.cid for w in under_way if isinstance(w, Order)}
+        self._leaving = {slot for (slot,) in self._db.execute("SELECT slot FROM aims WHERE leaving")}
+        brake = self._life.brake
+        if not (brake.rung if self.cause.slot == ACCOUNT else self.cause.slot in brake.slots):
             self.found.append(f"{self.cause.trip} is held and the brake is off")
 
     def _holds(self, life: Life, holds: bool, ts: Nanos) -> None:
@@ -153,10 +208,10 @@ class Hand:
             self.found.append(f"{late / SECOND} s after {self.cause.trip}: held {holds}, durable {self._row()}")
 
     def _row(self) -> bool:
-        if self._durable:
-            return True
+        """In the journal, for whoever reads it."""
         sql = "SELECT 1 FROM trips WHERE trip = ? AND slot = ? AND released IS NULL"
-        self._durable = bool(self._db.execute(sql, (self.cause.trip, self.cause.slot)).fetchone())
+        own = (self.cause.trip, self.cause.slot)
+        self._durable = self._durable or bool(self._db.execute(sql, own).fetchone())
         return self._durable
 
     @property
@@ -164,12 +219,44 @@ class Hand:
         assert self.way
         return self.way._scene.ours
 
+    def judged(self) -> Took:
+        """How long it took, which is to be little."""
+        if self._mark is None or self.since is None:
+            return Took(Nanos(0), Nanos(0))
+        until = self._letting or self._now
+        durable = min(self._kept, default=until)
+        canceled = [Nanos(at - self._mark) for at in self._canceled if self._mark <= at <= until]
+        took = Took(Nanos(max(0, durable - self._mark)), max(canceled, default=Nanos(0)))
+        glance = GLANCED if self.cause.beside else Nanos(0)
+        if took.durable > max(DURABLE, glance) or took.canceled > CANCELED + glance:
+            self.found.append(f"{self.cause.trip} took {took} ns")
+        return took
+
     def _rest(self) -> None:
         """At the release: out of what was to be left."""
         if self.rung is Rung.FLATTEN:
             left = {slot: q for slot, q in self.venue.positions.items() if q and self.scope(slot)}
             if left:
                 self.found.append(f"{self.cause.trip} has left {left}")
+
+    # -- what the store keeps, and risk grants
+
+    def committed(self, rows: Iterable[Any]) -> None:
+        own = (self.cause.trip, self.cause.slot)
+        if any(isinstance(row, journal.Tripped) and (row.trip, row.slot) == own for row in rows):
+            self._kept.append(self._now)
+
+    def granted(self, g: Granted) -> None:
+        """Before risk knows of it."""
+        assert self._life
+        if self.held and not self._life.watch.trips.held(self.cause.trip, self.cause.slot):
+            self._leaving.update(g.exits)
+
+    @property
+    def _now(self) -> Nanos:
+        assert self.way
+        now: Nanos = self.way._clock.now()
+        return now
 
     # -- what goes over the way
 
@@ -193,6 +280,11 @@ class Hand:
         if self.held and self.scope(order.slot) and after > before and order.cid not in self._before:
             self.found.append(f"{order.cid} raised slot {order.slot} from {before} to {after} under {self.cause.trip}")
 
+    def canceled(self, r: Any) -> None:
+        """At the venue."""
+        if r.order.role is Role.ENTRY and self.scope(r.order.slot):
+            self._canceled.append(self._now)
+
     def looked(self, ts: Nanos) -> None:
         """The market goes on: is there an entry that it could fill?"""
         within = CANCELED + GLANCED if self.cause.beside else CANCELED
@@ -204,6 +296,11 @@ class Hand:
                 self.found.append(f"{cid}, an entry, rests {(ts - self.since) / SECOND} s after {self.cause.trip}")
 
 
+def marks(life: Life, e: Event) -> bool:
+    """Will risk judge the account by it?"""
+    return isinstance(e, Quote) and e.usable and any(lot.slot == e.slot for lot in life.watch.book.held)
+
+
 def exposure(venue: Any, slot: int) -> int:
     buys: int = 0
     sells: int = 0
@@ -212,137 +309,3 @@ def exposure(venue: Any, slot: int) -> int:
             buys, sells = (buys + r.left, sells) if r.order.side > 0 else (buys, sells + r.left)
     held: int = venue.positions.get(slot, 0)
     return max(abs(held), abs(held + buys), abs(held - sells))
-
-
-class Handed:
-    """A source, its events seen by the hand before they are given."""
-
-    def __init__(self, inner: Any, hand: Hand, quiet: Any, flush: Any) -> None:
-        self._inner, self._hand, self._quiet, self._flush = inner, hand, quiet, flush
-
-    def __aiter__(self) -> Handed:
-        return self
-
-    async def __anext__(self) -> Any:
-        self._hand.calls += 1
-        while True:
-            e = await self._inner.__anext__()
-            if not self._inner.again:
-                await self._hand.event(e, self._quiet, self._flush)
-            if not (self._hand.silent and isinstance(e, Quote) and self._hand.scope(e.slot)):
-                return e
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
-@contextmanager
-def reaching(hand: Hand) -> Iterator[None]:
-    """All lives are within its reach."""
-
-    class Seen(Way):
-        def post(self, what: Order | Cancel) -> None:
-            hand.leaves(what)
-            super().post(what)
-
-        def event(self, e: Event) -> bool:
-            hand.looked(e.ts)
-            return super().event(e)
-
-        def _arrive(self, what: Order | Cancel, now: Nanos) -> None:
-            if not isinstance(what, Order) or self._ledger.arrived(what.cid):
-                super()._arrive(what, now)
-                return
-            before = exposure(self._venue, what.slot)
-            super()._arrive(what, now)
-            hand.arrived(what, before)
-
-    class World(SurvivingWorld):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            hand.way = self.way
-
-        def source(self, traffic: Any, ours: int, pending: Any, flush: Any) -> Any:
-            return Handed(super().source(traffic, ours, pending, flush), hand, traffic.quiet, flush)
-
-    real = getattr(daemon, "risk")  # noqa: B009 - of others, who do not export it
-
-    async def risk(inbox: Any, own: Any, orders: Any, strategy: Any, recorder: Any, watch: Any, clock: Any, brake: Any,
-                   *rest: Any) -> None:  # fmt: skip
-        hand.born(Life(own, watch, brake))
-        await real(inbox, own, orders, strategy, recorder, watch, clock, brake, *rest)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(surviving, "Way", Seen)
-        patch.setattr(surviving, "SurvivingWorld", World)
-        patch.setattr(daemon, "risk", risk)
-        yield
-
-
-# -- the ways in which they come about, and go
-
-Act = Callable[[Hand, Life, Event], Awaitable[None]]
-
-
-async def halts(hand: Hand, life: Life, e: Event) -> None:
-    outcome: Outcome = await ask(life.own, Command(verb=Verb.HALT, reason="we want it"))
-    assert outcome.ok
-
-
-async def releases(hand: Hand, life: Life, e: Event) -> None:
-    """By the operator; a day's loss is over by then, for as long as it lasts it trips again."""
-    life.watch.account["day_base"] = life.watch.account["equity"]
-    await ask(life.own, Command(verb=Verb.RELEASE, trip=hand.cause.trip, reason="we have looked"))
-
-
-def worth(name: str, times: float) -> Act:
-    """Equity was so much more."""
-
-    async def bring(hand: Hand, life: Life, e: Event) -> None:
-        life.watch.account[name] = int(life.watch.account["equity"][0] * times)
-
-    return bring
-
-
-def senses(over: bool) -> Act:
-    async def bring(hand: Hand, life: Life, e: Event) -> None:
-        await ask(life.own, Sensed(trip=hand.cause.trip, over=over, cause="the test", value=1.0, limit=0.0))
-
-    return bring
-
-
-def books(told: Callable[[Event], dict[str, Any]]) -> Act:
-    """The desk tells risk, beside what it has told before."""
-
-    async def bring(hand: Hand, life: Life, e: Event) -> None:
-        news = {"rounds": (), "flows": (), "rejects": (), "fled": (), "resent": (), **told(e)}
-        life.own.send_nowait(msgspec.structs.replace(life.watch.book, ts=e.ts, **news))
-
-    return bring
-
-
-def silence(is_: bool) -> Act:
-    async def bring(hand: Hand, life: Life, e: Event) -> None:
-        hand.silent = is_
-
-    return bring
-
-
-def deposits(by: int) -> Act:
-    """Somebody moves cash at the broker; that is his word, as long as it stands."""
-
-    async def bring(hand: Hand, life: Life, e: Event) -> None:
-        if hand.moved is (by < 0):
-            hand.venue.cash += by
-            hand.moved = by > 0
-
-    return bring
-
-
-async def signals(hand: Hand, life: Life, e: Event) -> None:
-    """As SIGUSR1 does."""
-    life.brake.pull(Rung.HALTED, "SIGUSR1")
-
-
-async def by_file(hand: Hand, life: Life, e: Event) -> None:
-    life.brake.sentinel.write("written by hand")
