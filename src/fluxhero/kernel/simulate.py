@@ -76,6 +76,15 @@ def begun(k: Rec, session: int, ts: int, release: bool) -> None:
         released(k, ts)
 
 
+@rare
+def owing(places: Array, sessions: int) -> int:
+    """The most charges that so many sessions make."""
+    shorts = 0
+    for i in range(places.size):
+        shorts += places[i].qty < 0
+    return shorts * sessions
+
+
 @step
 def roomy(n: Rec, rows: int, charges: int) -> bool:
     """May every table take what one more bar time may write?"""
@@ -99,7 +108,7 @@ def simulate(k: Array, of: Symbols, m: Market, track: Track, terms: Terms, busy:
     verbose = desk.verbose != 0
     for t in range(start, bars.shape[0]):
         ts, session, worth, deployed = ends[t], sessions[t], 0, 0
-        if not roomy(purse, full, rows.size * (session - a.session if a.session >= 0 else 0)):
+        if not roomy(purse, full, owing(places, session - a.session) if session > a.session >= 0 else 0):
             return t
         for i in range(rows.size):
             place, bar = places[i], bars[t, i]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -11,9 +11,10 @@ import numpy as np
 
 from fluxhero.config import Config
 from fluxhero.core.terms import account, parameters
-from fluxhero.kernel.places import TABLES
+from fluxhero.feeds.faults import Unusable
+from fluxhero.kernel.places import ROOM, TABLES
 from fluxhero.kernel.plug import find, settled
-from fluxhero.kernel.simulate import Track, opened, simulator
+from fluxhero.kernel.simulate import Market, Track, opened, simulator
 from fluxhero.kernel.trading import ALL, BY_RISK, FIXED, Symbols, Terms
 from fluxhero.lab.history import History
 from fluxhero.lab.result import Result, Setup
@@ -85,18 +86,24 @@ class BacktestEngine:
 
     def played(self) -> Played:
         """In parts, for a table that is full is emptied before the next."""
-        past, times = self.past.market, len(self.past.market.ends)
-        k, of = self._begun()
-        parts: dict[str, list[Array]] = {name: [] for name in TABLES._fields}
-        track = Track(*(np.zeros(times, np.int64) for _ in Track._fields))
-        busy, at = np.zeros(len(self.past.symbols), np.int64), 0
-        while at < times:
-            at = self._simulate(k, of, past, track, self.terms, busy, at)
-            for name in TABLES._fields:
-                parts[name].append(_taken(k, name, last=at == times))
-        return Played(k, of, track, {name: np.concatenate(rows) for name, rows in parts.items()})
+        k, of = self.begun()
+        track = Track(*(np.zeros(len(self.past.market.ends), np.int64) for _ in Track._fields))
+        parts = list(self.parts(k, of, self.past.market, track, self.terms))
+        return Played(k, of, track, {name: np.concatenate([p[name] for p in parts]) for name in TABLES._fields})
 
-    def _begun(self) -> tuple[Array, Symbols]:
+    def parts(
+        self, k: Array, of: Symbols, market: Market, track: Track, terms: Terms, at: int = 0
+    ) -> Iterator[dict[str, Array]]:
+        """From bar time `at` on; what every table has got, whenever one is full and at the end. Raises Unusable."""
+        busy, times = np.zeros(len(of.rows), np.int64), len(market.ends)
+        while at < times:
+            was, at = at, self._simulate(k, of, market, track, terms, busy, at)
+            yield {name: _taken(k, name, last=at == times) for name in TABLES._fields}
+            if at == was:
+                raise Unusable(f"bar time {at} may write more than {ROOM:,} rows: give fewer symbols, or no such hole")
+
+    def begun(self) -> tuple[Array, Symbols]:
+        """The desk and its symbols, before anything has happened."""
         config, daily = self.config, self.past.timeframe == "1d"
         p = parameters(config, Model.BAR, daily=daily, raw=not self.past.adjusted, span=self.past.span)
         free = dict.fromkeys(() if self.trial.costs else COSTS, 0)

@@ -159,7 +159,7 @@ class Bench:
         self.past, self.trial = past, trial
         self._engine = engine = BacktestEngine(past, trial)
         self.strategy, self.closes = engine.strategy, past.closes
-        k, _ = engine._begun()
+        k, _ = engine.begun()
         self._account, self._params, self.cash = k["account"].copy(), k["params"].copy(), int(k["purse"]["cash"][0])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -193,19 +193,14 @@ class Bench:
 
     def _played(self, k: Array, of: Any, market: Market, track: Track, lead: int, verbose: bool) -> dict[str, Array]:
         """What was written down; a table that is full is emptied."""
-        simulate, terms, busy = self._engine._simulate, self._engine.terms, np.zeros(len(of.rows), np.int64)
-        before, at = Market(*(column[:lead] for column in market)), 0
-        simulate(k, of, before, track, terms._replace(sizing=FIXED, amount=0), busy, 0)
-        k["verbose"], at = verbose, lead
-        parts: dict[str, list[Array]] = {name: [] for name in ("rounds", "fills", "charges")}
-        while at < len(market.ends):
-            at = simulate(k, of, market, track, terms, busy, at)
-            for name, rows in parts.items():
-                rows.append(k["log"][name][0][: int(k["purse"][name][0])].copy())
-            for name in TABLES._fields:
-                k["purse"][name] = k["purse"][name] if name == "trips" else 0
+        engine, before = self._engine, Market(*(column[:lead] for column in market))
+        for _ in engine.parts(k, of, before, track, engine.terms._replace(sizing=FIXED, amount=0)):
+            pass  # nothing is granted, so that nothing is written
+        k["verbose"] = verbose
+        parts = list(engine.parts(k, of, market, track, engine.terms, lead))
         return {
-            name: np.concatenate(rows) if rows else np.zeros(0, getattr(TABLES, name)) for name, rows in parts.items()
+            name: np.concatenate([p[name] for p in parts]) if parts else np.zeros(0, getattr(TABLES, name))
+            for name in ("rounds", "fills", "charges")
         }
 
 
