@@ -13,7 +13,8 @@ DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 LONG = (
     "test_systemd", "test_control", "test_run", "test_real_ticks", "test_arms", "test_determinism", "test_cache",
     "test_short_nights", "test_replay_state", "test_kill", "test_every_effect", "test_signals", "test_replay_input",
-    "test_sigkill", "test_halt", "test_trips", "test_named_mutants", "test_monitoring", "test_points",
+    "test_sigkill", "test_halt", "test_trips", "test_named_mutants", "test_monitoring", "test_points", "test_parity",
+    "test_tearsheet_browser", "test_commands", "test_parity_prefix", "test_parity_command", "test_known",
 )  # fmt: skip
 LEFT_OUT = pytest.StashKey[int]()
 

@@ -39,6 +39,7 @@ def test_buy_and_hold_is_the_asset_from_the_second_open_on_but_for_less_than_a_s
     assert [int(result.fills[name][0]) for name in ("qty", "price")] == [shares, round(opens[1] * USD)]
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("symbol", ["SPY", "QQQ"])
 def test_buy_and_hold_of_real_days(symbol: str, data_dir: Path) -> None:
     """At the first bar no mean volume is known, so that the order counts as a crowd."""
@@ -62,6 +63,7 @@ def crossed(closes: Array, opens: Array, fast: int = 20, slow: int = 50, mature:
     return fills
 
 
+@pytest.mark.data
 def test_a_cross_of_means_trades_as_a_plain_loop_does(data_dir: Path) -> None:
     past = day(data_dir, "SPY")
     bars, result = past.market.bars[:, 0], traded(past, "sma_cross", "fixed:100", costs=False)
@@ -72,6 +74,7 @@ def test_a_cross_of_means_trades_as_a_plain_loop_does(data_dir: Path) -> None:
     assert ours == [(t, round(price, 6)) for t, price in plain]
 
 
+@pytest.mark.data
 def test_a_cross_of_means_trades_as_another_engine_does(data_dir: Path) -> None:
     backtesting = pytest.importorskip("backtesting")
     import pandas as pd
