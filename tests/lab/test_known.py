@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fluxhero.config import Config, Risk
 from fluxhero.core.calendar import nyse
 from fluxhero.feeds.recording import Input, Request
 from fluxhero.kernel.ledger import EXIT
-from fluxhero.lab.history import History, loaded
-from fluxhero.messages import Array
+from fluxhero.lab.engine import BacktestEngine, Trial
+from fluxhero.lab.history import History, aligned, loaded
+from fluxhero.messages import MINUTE, Array, Nanos
+from tests.kernel.drive import walk
 from tests.lab.histories import daily, traded
 
 CASH = 100_000_000_000
@@ -149,3 +152,17 @@ def test_what_is_left_is_left_at_the_next_open_and_nothing_stops_what_has_no_sto
     assert (result.rounds["role"] == EXIT).all()
     assert len(result.levels) == 0
     assert len(result.trips) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_a_backtest_begins_makes_no_difference_once_the_indicators_have_seen_500_bars(seed: int) -> None:
+    """An account that may hold nothing decides by the bars alone."""
+    bars = np.asarray(walk(seed, 3000))[:, None]
+    past = History(("AAA",), "1m", Nanos(MINUTE), True, aligned(bars, bars["ts"][:, 0] + MINUTE, nyse()), "made")
+    trial = Trial(config=Config(risk=Risk(deployed_cap=1e-9)))
+    whole, late = (BacktestEngine(p, trial).run().decisions for p in (past, past.part(700, 3000)))
+    since = int(past.market.ends[1200])
+    what = ["ts", "action", "side", "mode", "regime", "gate", "stop", "verdict"]
+    ours, theirs = (d[d["ts"] >= since][what].tolist() for d in (whole, late))
+    assert len(ours) > 20
+    assert ours == theirs
