@@ -306,7 +306,7 @@ def test_every_key_is_described_in_the_order_of_the_file() -> None:
     said = {key.path: key.default for key in KEYS}
     assert list(said.items()) == list(leaves(DEFAULT))
     assert [key.path for key in KEYS if not (key.unit and key.range and key.meaning)] == []
-    assert KEYS[5] == Key(
+    assert KEYS[6] == Key(
         section="risk", name="soft_drawdown", default=0.15, unit="share of the peak",
         range="> 0, <= 1, under hard_drawdown", meaning="a drawdown of it shrinks sizes and tightens stops",
         under="hard_drawdown", texts=(),

@@ -14,7 +14,20 @@ from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import Trip
 from fluxhero.feeds.recording import Input
 from fluxhero.messages import MINUTE, Role
-from tests.benchmarks.worst import BOUNDS, FREE, MANNERS, NEVER, WITHIN, Manner, Window, judged, line, run, story
+from tests.benchmarks.worst import (
+    BOUNDS,
+    CAPPED,
+    FREE,
+    MANNERS,
+    NEVER,
+    WITHIN,
+    Manner,
+    Window,
+    judged,
+    line,
+    run,
+    story,
+)
 from tests.halting import Past, Stopped, wrongs
 from tests.market import sessions, write
 
@@ -100,12 +113,20 @@ def test_a_dip_of_one_minute_beyond_the_limit_trips_nothing(tmp_path: Path) -> N
     assert kinds(ran(tmp_path, MINUTES, NEVER).trips) == []
 
 
-def test_the_sizes_that_ship_make_little_of_the_same_gap(tmp_path: Path) -> None:
+def test_the_caps_that_ship_make_little_of_the_same_gap(tmp_path: Path) -> None:
     """A fifth of the account is in the symbol: 9 % of that are no day's loss yet."""
+    minutes(tmp_path, lambda n: 100.0 + 0.0 * n, gap=0.09)
+    past, trips = ran(tmp_path, MINUTES, CAPPED)
+    assert trips == []
+    assert 0.015 < past.drawdown < 0.02
+
+
+def test_what_one_trade_may_risk_makes_nearly_nothing_of_it(tmp_path: Path) -> None:
+    """A hundredth of the account down to a stop that is 66 % away: 1.5 % of it is in the symbol."""
     minutes(tmp_path, lambda n: 100.0 + 0.0 * n, gap=0.09)
     past, trips = ran(tmp_path, MINUTES, WITHIN)
     assert trips == []
-    assert 0.015 < past.drawdown < 0.02
+    assert 0.001 < past.drawdown < 0.002
 
 
 def test_what_trips_at_the_close_is_left_at_the_next_open_whatever_that_is(tmp_path: Path) -> None:
@@ -124,7 +145,7 @@ def test_an_entry_that_waits_for_its_symbols_next_bar_is_canceled_by_a_trip(tmp_
     a, b = np.array([100.0, 100.0, 100.0, 80.0, 80.0, 80.0]), np.full(3, 50.0)
     bars(tmp_path / "AAA_1d-adj.parquet", starts, a, a)
     bars(tmp_path / "BBB_1d-adj.parquet", [starts[2], *starts[4:]], b, b)
-    past, (trip,) = ran(tmp_path, DAYS, WITHIN._replace(auto=False))
+    past, (trip,) = ran(tmp_path, DAYS, CAPPED._replace(auto=False))
     sought = [row.order for row in past.rows if type(row).__name__ == "Intent" and row.order.role is Role.ENTRY]
     assert [(o.slot, o.ts < trip.ts) for o in sought] == [(0, True), (1, True)]
     assert {row.slot for row in past.rows if type(row).__name__ == "Filled"} == {0}
@@ -148,9 +169,9 @@ def test_whatever_crashes_each_limit_trips_when_due_and_all_is_left_at_the_next_
 ) -> None:
     """`judged` has looked at each run; here: that there was much to look at."""
     of = {m.name: [t for now, r in crashes if now is m for t in r.trips] for m in MANNERS}
-    assert of[FREE.name] == []
+    assert of[FREE.name] == of[WITHIN.name] == []
     assert len(of[BOUNDS.name]) > len(of[NEVER.name]) > 2
-    assert {Trip.DAY_LOSS, Trip.DRAWDOWN} == set(kinds(of[BOUNDS.name])) == set(kinds(of[WITHIN.name]))
+    assert {Trip.DAY_LOSS, Trip.DRAWDOWN} == set(kinds(of[BOUNDS.name])) == set(kinds(of[CAPPED.name]))
 
 
 def test_what_a_loss_goes_beyond_its_limit_by_is_what_the_market_did_in_between(

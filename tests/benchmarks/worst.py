@@ -80,10 +80,11 @@ class Manner(NamedTuple):
 
 DUAL = Manner("dual_mode", "dual_mode", Risk(), Gates())
 WITHIN = Manner("reckless, risk.* as it ships", risk=Risk(), gates=Gates())
+CAPPED = Manner("reckless, risk.trade_risk at its bound", risk=Risk(trade_risk=1.0), gates=Gates())
 BOUNDS = Manner("reckless, sizes at their bounds")
 NEVER = BOUNDS._replace(name="  the same, --release never", auto=False)
 FREE = BOUNDS._replace(name="  the same, limits at theirs too", risk=UNBOUND)
-MANNERS = DUAL, WITHIN, BOUNDS, NEVER, FREE
+MANNERS = DUAL, WITHIN, CAPPED, BOUNDS, NEVER, FREE
 
 COLUMNS = "held", "seen", "lost", "beyond", "room", "gap", "moved", "costs"
 HEAD = f"  {'trip':9} {'at':23}" + "".join(f"{name:>8}" for name in COLUMNS) + "  out"
@@ -141,7 +142,7 @@ def table(data: Path, states: Path) -> Iterator[str]:
 
 def begun(data: Path, states: Path, every: int) -> Iterator[str]:
     """The same windows, begun anew at every so many sessions: so that the worst day finds an account that is all in."""
-    for w, m in product(WINDOWS, (WITHIN, BOUNDS)):
+    for w, m in product(WINDOWS, (WITHIN, CAPPED, BOUNDS)):
         days = [s.date for s in nyse().between(w.first, w.last)][:-2:every]
         trips = [(t, day) for day in days for t in _of(w._replace(first=day), m, data, states)]
         trips.sort(key=beyond)

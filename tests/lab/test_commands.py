@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,15 @@ def test_a_directory_of_its_own_and_nothing_else_is_enough(data: Path, here: Pat
     assert list(here.iterdir()) == []
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGINT is obeyed, though whoever began us in the background had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli._tried(Namespace(), lambda: signal.raise_signal(signal.SIGINT)) == 130
     assert capsys.readouterr() == ("", "fluxhero: interrupted\n")
@@ -325,6 +335,7 @@ def test_random_points_are_the_same_for_the_same_seed(data: Path, here: Path) ->
     assert len(top(1)) == 5
 
 
+@pytest.mark.usefixtures("heard")
 def test_an_interrupted_sweep_keeps_what_is_done_and_goes_on(data: Path, here: Path) -> None:
     many = words(data, "--param", "every=2:1000", "--param", "keep=1:200", "--out", "cut", "--json", cmd="sweep")
     command = [sys.executable, "-m", "fluxhero", *many, "--random", "100000"]

@@ -12,12 +12,14 @@ from fluxhero.core.journal import Decided, Judged
 from fluxhero.core.ladder import BITS, RULES, Trip
 from fluxhero.core.readings import checks, known, reading
 from fluxhero.kernel.codes import ENTER, EXIT, OPEN, REFUSED
+from fluxhero.kernel.ledger import ENTRY
 from fluxhero.lab.result import Mark, Result
 from fluxhero.messages import Array, Micros, Nanos, Shares, Side
 
 EVERYWHERE = -1  # slot of what befell the account
 KINDS = "trip", "release", "enter", "exit", "stop", "refused"  # the most telling first
 TRIPS = {bit: trip for trip, bit in BITS.items()}
+LOST = "the open was beyond the stop, or it was called off"
 DONE = {ENTER: "enter", EXIT: "exit", REFUSED: "refused"}
 
 
@@ -28,7 +30,8 @@ def marks(result: Result, slots: list[int], most: int) -> tuple[list[Mark], int]
         return _telling(found, most), len(found)
     loud, chosen = trips(result), _sought(result, slots)
     kept = chosen[: max(0, most - len(loud))]
-    said = [_decided(result, result.decisions[i]) for i in kept.tolist()]
+    lost = _lost(result)
+    said = [_decided(result, result.decisions[i], lost) for i in kept.tolist()]
     return _telling([*loud, *said], most), len(loud) + chosen.size
 
 
@@ -57,7 +60,14 @@ def _sought(result: Result, slots: list[int]) -> Array:
     return there[np.lexsort((-d["ts"][there], refused(d)[there]))]
 
 
-def _decided(result: Result, row: Any) -> Mark:
+def _lost(result: Result) -> frozenset[tuple[int, int]]:
+    """(ts, slot) of entries that were sent, never filled, and wait no more."""
+    sent = result.sent[result.sent["role"] == ENTRY]
+    gone = sent[~np.isin(sent["number"], result.fills["order"]) & (sent["ts"] < result.ts[-1])]
+    return frozenset(zip(gone["ts"].tolist(), gone["slot"].tolist(), strict=True))
+
+
+def _decided(result: Result, row: Any, lost: frozenset[tuple[int, int]]) -> Mark:
     slot, ts = int(row["slot"]), Nanos(int(row["ts"]))
     decided = Decided(
         ts=ts, slot=slot, action=int(row["action"]), side=Side(int(row["side"])), mode=int(row["mode"]),
@@ -65,7 +75,7 @@ def _decided(result: Result, row: Any) -> Mark:
         scale=float(row["scale"]), wide=float(row["wide"]), reading=reading(row), checks=checks({"decision": row}),
     )  # fmt: skip
     kind = "refused" if refused(row) else DONE[decided.action]
-    text = sentence(result.setup.symbols[slot], decided, _judged(result, row))
+    text = sentence(result.setup.symbols[slot], decided, _judged(result, row), LOST if (ts, slot) in lost else "")
     return Mark(ts=ts, slot=slot, kind=kind, price=float(row["reading"]["close"]), text=text)
 
 
