@@ -70,7 +70,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         r, q = self.recording, self.request
         identity = {
             "timeframe": r.timeframe.value,
-            "dates": f"{q.first or 'first'} to {q.last or 'last'}",
+            "dates": q.dates,
             "trading keys": settled(self.config).hash(),
             "release": "auto" if self.auto_release else "never",
             **{f"data of {symbol}": digest for symbol, digest in r.digests.items()},

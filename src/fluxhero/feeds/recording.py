@@ -41,6 +41,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     first: date | None = None
     last: date | None = None
 
+    @property
+    def dates(self) -> str:
+        return f"{self.first or 'first'} to {self.last or 'last'}"
+
 
 class Recorded(msgspec.Struct):
     """One symbol's data: ticks, or bars of one timeframe."""

@@ -42,14 +42,10 @@ def loaded(request: Request, calendar: Calendar) -> tuple[History, Recording]:
     """Ticks are made into minutes first. Raises Unusable."""
     r = load(msgspec.structs.replace(request, model=Model.BAR), calendar)
     assert isinstance(r.tape, BarTimes)
-    digest = hashlib.blake2b(repr(sorted(r.digests.items())).encode() + dates(request).encode(), digest_size=8)
+    digest = hashlib.blake2b(repr(sorted(r.digests.items())).encode() + request.dates.encode(), digest_size=8)
     market = aligned(r.tape.bars, r.tape.ts, calendar)
     span = Nanos(r.timeframe.minutes * MINUTE)
     return History(r.symbols, r.timeframe.value, span, request.adjusted, market, digest.hexdigest()), r
-
-
-def dates(request: Request) -> str:
-    return f"{request.first or 'first'} to {request.last or 'last'}"
 
 
 def aligned(bars: Array, ends: Array, calendar: Calendar) -> Market:
