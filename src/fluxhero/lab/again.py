@@ -8,11 +8,10 @@ import numpy as np
 
 from fluxhero.core import journal
 from fluxhero.core.calendar import Calendar
-from fluxhero.core.terms import account
 from fluxhero.feeds.files import Timeframe
 from fluxhero.kernel.places import TABLES
 from fluxhero.kernel.plug import Strategy
-from fluxhero.kernel.simulate import opened, simulator
+from fluxhero.kernel.simulate import simulator
 from fluxhero.kernel.trading import BY_RISK, Symbols, Terms
 from fluxhero.lab.differing import Difference, differences
 from fluxhero.lab.engine import BacktestEngine, Played
@@ -48,11 +47,7 @@ class Again(BacktestEngine):
         self._simulate = simulator(strategy)
 
     def begun(self) -> tuple[Array, Symbols]:
-        a = account(self._first.cash)
-        a["trail"] = self._params["rules"]["stop_atr"]
-        k, of = opened(self.strategy, len(self._first.symbols), a, self._params, int(self._first.cash))
-        k["verbose"] = True
-        return k, of
+        return self.fresh(self._params, self._first.cash, verbose=True)
 
 
 def contradictions(ours: Played, theirs: Recorded, causes: Iterable[Finding]) -> Findings:

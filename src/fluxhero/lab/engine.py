@@ -18,7 +18,7 @@ from fluxhero.kernel.simulate import Market, Track, opened, simulator
 from fluxhero.kernel.trading import ALL, BY_RISK, FIXED, Symbols, Terms
 from fluxhero.lab.history import History
 from fluxhero.lab.result import Result, Setup
-from fluxhero.messages import Array, Model, Quality, micros
+from fluxhero.messages import Array, Micros, Model, Quality, micros
 from fluxhero.section import ConfigError
 
 COSTS = ("slip", "impact", "fee", "borrow")  # rules
@@ -109,11 +109,14 @@ class BacktestEngine:
         free = dict.fromkeys(() if self.trial.costs else COSTS, 0)
         for name, value in {**free, **({} if self.terms.sizing == BY_RISK else OPEN)}.items():
             p["rules"][name] = value
-        cash = micros(config.paper.cash)
+        return self.fresh(p, micros(config.paper.cash), verbose=self.trial.verbose)
+
+    def fresh(self, params: Array, cash: Micros, *, verbose: bool) -> tuple[Array, Symbols]:
+        """With so much cash, and these rules."""
         a = account(cash)
-        a["trail"] = p["rules"]["stop_atr"]
-        k, of = opened(self.strategy, len(self.past.symbols), a, p, int(cash))
-        k["verbose"] = self.trial.verbose
+        a["trail"] = params["rules"]["stop_atr"]
+        k, of = opened(self.strategy, len(self.past.symbols), a, params, int(cash))
+        k["verbose"] = verbose
         return k, of
 
     def _barred(self) -> Array:
