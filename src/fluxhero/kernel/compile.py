@@ -18,7 +18,8 @@ from numba.core.registry import CPUDispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-STRICT: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": False}
+# Nothing allocates, so that no reference is counted: each count of an array is a locked instruction.
+STRICT: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy", "fastmath": False, "boundscheck": False}
 LEAN: dict[str, Any] = {**STRICT, "no_cfunc_wrapper": True}  # nobody calls by a C pointer,
 WITHIN: dict[str, Any] = {**LEAN, "no_cpython_wrapper": True}  # and what lies within only compiled code calls
 

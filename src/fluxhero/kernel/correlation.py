@@ -3,8 +3,6 @@
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from fluxhero.kernel.codes import FULL
 from fluxhero.kernel.compile import entry, rare, step
 from fluxhero.kernel.indicators import ANCHOR
@@ -83,12 +81,12 @@ def summed(x: Array, y: Array, newest: int) -> Sums:
 
 
 @entry
-def correlate(a: Array, b: Array, period: int, out: Array) -> None:
+def correlate(a: Array, b: Array, rings: Array, out: Array) -> None:
     """Rolling over the last `period` (>= 2) log returns of aligned closes; a, b, out: shape (n,), C-contiguous.
 
-    NaN before index `period`, and where one of both stood still or is not positive.
+    rings: zeros, shape (2, period). NaN before index `period`, and where one of both stood still or is not positive.
     """
-    x, y = np.zeros(period), np.zeros(period)
+    x, y, period = rings[0], rings[1], rings.shape[1]
     s, most_x, most_y, k = NOTHING, 0.0, 0.0, 0
     out[:period] = math.nan
     for t in range(1, a.size):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from fluxhero.config import Config
 from fluxhero.kernel.checked import series, shaped
-from fluxhero.kernel.codes import ENTER, EXIT, FULL, HOURS, LONG, SHORT
+from fluxhero.kernel.codes import CHECKS, ENTER, EXIT, FULL, HOURS, LONG, SHORT
 from fluxhero.kernel.compile import bind, entry, step
 from fluxhero.kernel.fills import opening, stopping
 from fluxhero.kernel.gates import allowed, blank, session
@@ -66,11 +66,18 @@ def stand(o: Rec, r: Rec) -> None:
 
 
 @step
+def looked(o: Rec, d: Rec) -> None:
+    """What the decision has looked at."""
+    for j in range(CHECKS):
+        o.value[j], o.limit[j] = d.value[j], d.limit[j]
+
+
+@step
 def tell(o: Rec, d: Rec) -> None:
     """A decision into its place in the answer."""
     o.action, o.side, o.mode, o.gate, o.stop, o.raised = d.action, d.side, d.mode, d.gate, d.stop, d.raised
     o.risk, o.scale, o.wide = d.risk, d.scale, d.wide
-    o.value[:], o.limit[:] = d.value, d.limit
+    looked(o, d)
 
 
 def signals(rows: Array, bars: Array, p: Array, out: Array) -> None:
@@ -99,7 +106,7 @@ def filtered(rows: Array, bars: Array, p: Array, side: int, out: Array) -> None:
             observe(r.market, r.reading, bars[t], rules)
             blank(r.decision)
             out[t].ts, out[t].gate = bars[t].ts, allowed(r, bars[t], rules, side, True)
-            out[t].value[:], out[t].limit[:] = r.decision.value, r.decision.limit
+            looked(out[t], r.decision)
         else:
             unseen(out[t], bars[t])
             out[t].gate = HOURS

@@ -29,9 +29,11 @@ def alphas(atr: Array, mean: Array, out: Array) -> None:
 
 
 @entry
-def misses(close: Array, ratio: Array, pairs: Array, sums: Array) -> None:
-    """What the EMA of each pair (base, gain) misses the next close by, squared and summed; pairs: shape (2, m)."""
-    means = np.full(sums.size, close[0])
+def misses(close: Array, ratio: Array, pairs: Array, means: Array, sums: Array) -> None:
+    """What the EMA of each pair (base, gain) misses the next close by, squared and summed; pairs: shape (2, m), the
+    EMAs: shape (m,).
+    """
+    means[:] = close[0]
     sums[:] = 0.0
     for t in range(1, close.size):
         for j in range(sums.size):
@@ -91,8 +93,8 @@ def fit_volatility_alpha(close: ArrayLike, ratio: ArrayLike) -> tuple[float, flo
     base, gain, wide, steep = (LEAST + MOST) / 2.0, 0.0, (MOST - LEAST) / 2.0, STEEP
     for steps in (ROUGH, *(FINE,) * ROUNDS):
         pairs = _grid(base, gain, wide, steep, steps)
-        sums = np.empty(pairs.shape[1])
-        misses(y[first:], x[first:], pairs, sums)
+        means, sums = np.empty((2, pairs.shape[1]))
+        misses(y[first:], x[first:], pairs, means, sums)
         base, gain = pairs[:, int(sums.argmin())].tolist()
         wide, steep = wide / steps, steep / steps
     return base, gain

@@ -7,7 +7,8 @@ All that it must have is `decide(row, bar, p, stop_atr)`, a @step or @rare of ke
 of every full bar, once the indicators are valid, and says what it wants by kernel.trade: `enter`, `leave`, `trail`.
 `row` is the symbol's record (kernel.state.row: market, reading, regime, session, trade, decision, own), `bar` the
 sealed bar, `p.rules` the account's rules, `p.own` the strategy's parameters, `stop_atr` the stop distance in force,
-in ATR. It sees neither the account nor other symbols and has no clock: same bars and fills, same decisions.
+in ATR. It sees neither the account nor other symbols and has no clock: same bars and fills, same decisions. Compiled
+code makes no arrays: what needs one keeps it in OWN.
 
 It may have, too:
 
