@@ -21,7 +21,7 @@ MANY = 1_000_000 if COMPILED else 5_000  # bars
 
 def rolling(a: Array, b: Array, period: int = PERIOD) -> Array:
     out = np.full(len(a), 7.0)
-    correlate(np.ascontiguousarray(a), np.ascontiguousarray(b), period, out)
+    correlate(np.ascontiguousarray(a), np.ascontiguousarray(b), np.zeros((2, period)), out)
     return out
 
 

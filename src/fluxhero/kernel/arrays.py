@@ -216,7 +216,7 @@ def calculate_correlation(a: ArrayLike, b: ArrayLike, period: int = 50) -> Float
     n = whole("period", period)
     x, y = series(n + 1, a=a, b=b)
     out = np.empty_like(x)
-    correlate(x, y, n, out)
+    correlate(x, y, np.zeros((2, n)), out)
     return out
 
 

@@ -46,10 +46,16 @@ def log_return(a: float, b: float) -> float:
 
 
 @step
-def added(s: Sums, n: int, x: float, y: float) -> Sums:
-    """The n-th pair, from 1."""
-    u, v, share = x - s.x, y - s.y, (n - 1.0) / n
-    return Sums(s.x + u / n, s.y + v / n, s.xx + u * u * share, s.yy + v * v * share, s.xy + u * v * share)
+def added(s: Sums, u: float, v: float) -> Sums:
+    """A pair, off the first one: what cancels costs a factor of their number at most."""
+    return Sums(s.x + u, s.y + v, s.xx + u * u, s.yy + v * v, s.xy + u * v)
+
+
+@step
+def centred(s: Sums, n: int, x: float, y: float) -> Sums:
+    """Of n pairs off the first one, which is given, what they are around their means."""
+    dx, dy = s.x / n, s.y / n
+    return Sums(x + dx, y + dy, s.xx - s.x * dx, s.yy - s.y * dy, s.xy - s.x * dy)
 
 
 @step
@@ -74,10 +80,10 @@ def pearson(s: Sums, n: int) -> float:
 def summed(x: Array, y: Array, newest: int) -> Sums:
     """Two full rings, from the newest pair to the oldest."""
     s, k = NOTHING, newest
-    for n in range(1, x.size + 1):
-        s = added(s, n, x[k], y[k])
+    for _ in range(x.size):
+        s = added(s, x[k] - x[newest], y[k] - y[newest])
         k = k - 1 if k > 0 else x.size - 1
-    return s
+    return centred(s, x.size, x[newest], y[newest])
 
 
 @entry
@@ -103,22 +109,66 @@ def correlate(a: Array, b: Array, rings: Array, out: Array) -> None:
         k = k + 1 if k + 1 < period else 0
 
 
+@step
+def between(tape: Rec, early: int, late: int) -> float:
+    """The log return from one bar of a tape to a later one."""
+    if early + 1 == late:
+        return float(tape.back[late & RING])
+    return log_return(tape.close[early & RING], tape.close[late & RING])
+
+
+@step
+def reckon(tape: Rec) -> None:
+    """The returns of what has come since somebody asked."""
+    for k in range(max(tape.reckoned, tape.count - RING, 1), tape.count):
+        tape.back[k & RING] = log_return(tape.close[(k - 1) & RING], tape.close[k & RING])
+    tape.reckoned = tape.count
+
+
+@step
+def aligned(a: Rec, b: Rec) -> bool:
+    """Have both the same bar times, enough of them, in the same places?"""
+    apart = (a.count ^ b.count) | (a.count <= PERIOD)
+    for k in range(RING + 1):
+        apart |= a.ts[k] ^ b.ts[k]
+    return apart == 0
+
+
+@step
+def together(a: Rec, b: Rec) -> float:
+    """Of two tapes that are aligned, from the newest return to the oldest."""
+    s, newest = NOTHING, (a.count - 1) & RING
+    x, y = a.back[newest], b.back[newest]
+    for d in range(PERIOD):
+        k = (a.count - 1 - d) & RING
+        s = added(s, a.back[k] - x, b.back[k] - y)
+    return pearson(centred(s, PERIOD, x, y), PERIOD)
+
+
+@rare
+def matched(a: Rec, b: Rec) -> float:
+    """Of any two, over the bar times that they share."""
+    p, q, last_a, last_b, n = a.count - 1, b.count - 1, -1, -1, 0
+    s, x, y = NOTHING, 0.0, 0.0
+    while (p >= max(a.count - RING - 1, 0)) & (q >= max(b.count - RING - 1, 0)) & (n < PERIOD):
+        gap = a.ts[p & RING] - b.ts[q & RING]
+        if gap == 0:
+            if last_a >= 0:
+                u, v = between(a, p, last_a), between(b, q, last_b)
+                x, y, n = u if n == 0 else x, v if n == 0 else y, n + 1
+                s = added(s, u - x, v - y)
+            last_a, last_b = p, q
+        p, q = p - (gap >= 0), q - (gap <= 0)
+    return pearson(centred(s, n, x, y), n) if n >= LEAST else math.nan
+
+
 @rare
 def correlation(tapes: Array, i: int, j: int) -> float:
     """Of two symbols, over at most 50 returns between their last common bar times; NaN under 20."""
     a, b = tapes[i], tapes[j]
-    p, q = a.count - 1, b.count - 1
-    s, n, later_a, later_b = NOTHING, 0, 0.0, 0.0
-    while (p >= max(a.count - RING - 1, 0)) & (q >= max(b.count - RING - 1, 0)) & (n < PERIOD):
-        gap = a.ts[p & RING] - b.ts[q & RING]
-        if gap == 0:
-            close_a, close_b = a.close[p & RING], b.close[q & RING]
-            if later_a > 0.0:
-                n += 1
-                s = added(s, n, log_return(close_a, later_a), log_return(close_b, later_b))
-            later_a, later_b = close_a, close_b
-        p, q = p - (gap >= 0), q - (gap <= 0)
-    return pearson(s, n) if n >= LEAST else math.nan
+    reckon(a)
+    reckon(b)
+    return together(a, b) if aligned(a, b) else matched(a, b)
 
 
 @entry

@@ -139,8 +139,8 @@ NOISE = record(*ints("ts gate"), ("value", f8, (CHECKS,)), ("limit", f8, (CHECKS
 def row(own: np.dtype[Any]) -> np.dtype[Any]:
     """All that one symbol carries from bar to bar; `own` is what its strategy keeps for itself."""
     return record(
-        ("market", MARKET), ("reading", READING), ("regime", REGIME), ("session", SESSION), ("trade", TRADE),
-        ("decision", DECISION), ("own", own),
+        ("reading", READING), ("regime", REGIME), ("session", SESSION), ("trade", TRADE), ("own", own),
+        ("decision", DECISION), ("market", MARKET),
     )  # fmt: skip
 
 
@@ -157,8 +157,9 @@ ACCOUNT = record(
     *floats("sizing trail"), ("modes", MODE, (MODES,)),
 )  # fmt: skip
 
-# The last closes of one symbol with their times, for correlations: a ring of 64.
-TAPE = record(("count", i8), ("ts", i8, (64,)), ("close", f8, (64,)))
+# The last closes of one symbol with their times, for correlations: rings of 64; back: the log returns from the one
+# before, as far as they are reckoned.
+TAPE = record(*ints("count reckoned"), ("ts", i8, (64,)), ("close", f8, (64,)), ("back", f8, (64,)))
 
 # strikes: the marks in a row that make a trip, 1 or 2, at most strike_window ns apart; span: of the trading bars, ns.
 RULES = record(
