@@ -54,6 +54,10 @@ def add(h: Rec, bar: Rec, end: int, span: int, shift: int) -> bool:
 
 @step
 def grow(h: Rec, bar: Rec, end: int, span: int, shift: int) -> None:
+    if (end < h.until) & (bar.left != 0):  # as most are: neither overdue nor the first nor the last
+        h.high, h.low, h.close = max(h.high, bar.high), min(h.low, bar.low), bar.close
+        h.volume += bar.volume
+        return
     if overdue(h, bar):
         seal(h)
     if add(h, bar, end, span, shift):

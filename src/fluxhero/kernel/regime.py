@@ -16,8 +16,10 @@ def seen(adx: float, r2: float, rules: Rec) -> int:
 @step
 def regime(s: Rec, now: int, confirm: int) -> None:
     """A regime seen `confirm` bars in a row becomes the regime. s: REGIME."""
-    s.streak = s.streak * (now == s.seen) + 1
+    s.streak = s.streak + 1 if now == s.seen else 1
     s.seen = now
-    s.changed = (s.streak >= confirm) & (now != s.now)
-    s.now = now if s.changed else s.now
-    s.held = 1 if s.changed else s.held + 1
+    if (now != s.now) & (s.streak >= confirm):
+        s.now, s.changed, s.held = now, 1, 1
+    else:
+        s.changed = 0
+        s.held += 1

@@ -107,37 +107,39 @@ def simulate(k: Array, of: Symbols, m: Market, track: Track, terms: Terms, busy:
     p, a, purse, full = desk.params, desk.account, desk.purse, ROOM - 3 * rows.size
     verbose = desk.verbose != 0
     for t in range(start, bars.shape[0]):
-        ts, session, worth, deployed = ends[t], sessions[t], 0, 0
+        now = np.uint64(t)
+        ts, session, worth, deployed = ends[now], sessions[now], 0, 0
         if not roomy(purse, full, owing(places, session - a.session) if session > a.session >= 0 else 0):
             return t
         for i in range(rows.size):
-            place, bar = places[i], bars[t, i]
+            place, bar = places[i], bars[now, i]
             if (place.qty < 0) & (session > place.owed):
                 charged(desk, place, i, session, ts)
             if bar.quality == FULL:
                 if due(place, bar):
                     settled(desk, rows[i], place, bar, i, ts, t)
-                place.close = micros(bar.close)
-                if place.qty < 0:
-                    place.owed, place.worth = session, place.close
+                if place.qty != 0:
+                    place.close = micros(bar.close)
+                    if place.qty < 0:
+                        place.owed, place.worth = session, place.close
                 push(tapes[i], bar)
             if place.qty != 0:
                 worth += place.qty * place.close
                 deployed += abs(place.qty) * place.close
         equity = purse.cash + worth
-        equities[t], cashes[t], used[t] = equity, purse.cash, deployed
+        equities[now], cashes[now], used[now] = equity, purse.cash, deployed
         if (session >= 0) & ((equity != a.equity) | (session != a.session) | (a.strikes != 0)):
             if session != a.session:
                 begun(desk, session, ts, release)
             if by_risk:
-                bits = watch(a, equity, session, months[t], ts, p.rules)
+                bits = watch(a, equity, session, months[now], ts, p.rules)
                 if bits != 0:
                     tripped(desk, bits, ts)
             else:
                 a.equity = a.last = equity
         n = 0
         for i in range(rows.size):
-            if bars[t, i].quality == FULL and think_one(rows[i], bars[t, i], p, a.trail):
+            if bars[now, i].quality == FULL and think_one(rows[i], bars[now, i], p, a.trail):
                 busy[n] = i
                 n += 1
         if (n > 0) | (a.trips != 0):
