@@ -9,13 +9,13 @@ import pytest
 import trio
 import trio.testing
 
-from fluxhero.actors.recorder import Backlog, recorder
+from fluxhero.actors.recorder import Backlog, Notes, recorder
 from fluxhero.core import journal
 from fluxhero.messages import Cid, Commit, Nanos, Note, Order, Role, Says, Shares, Side, State, Type
 from fluxhero.ports import Offload
 from fluxhero.runtime import seeded
 from fluxhero.runtime.brake import Brake
-from fluxhero.runtime.channels import Outbox, Traffic, ask, box
+from fluxhero.runtime.channels import Inbox, Traffic, ask
 from fluxhero.runtime.real import inline
 from fluxhero.runtime.writer import Writer
 from fluxhero.store.sqlite import FILE, SQLiteStore
@@ -56,13 +56,13 @@ class Desk:
         ports = ports_of(store, offload)
         self.traffic, self.answered = Traffic(), list[int]()
         self.seen: list[list[journal.Row]] = []
-        self.to: Outbox[Any]
-        self.to, inbox = box(size, self.traffic)
+        inbox, backlog = Inbox[Any](self.traffic, size), Backlog(ports.host)
+        self.to = Notes(inbox, self.traffic, backlog)
         told = self.seen.append
         self.args = (
             inbox,
             ports,
-            Backlog(ports.host),
+            backlog,
             lambda: 7,
             lambda rows, _: told(list(rows)),
             Brake(ports.sentinel),

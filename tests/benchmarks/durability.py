@@ -19,7 +19,7 @@ import numpy as np
 import trio
 
 from fluxhero.actors.orders import orders
-from fluxhero.actors.recorder import Backlog, recorder
+from fluxhero.actors.recorder import Backlog, Notes, recorder
 from fluxhero.actors.risk import risk
 from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
@@ -125,12 +125,11 @@ def opened(directory: Path, how: str) -> Iterator[tuple[SQLiteStore, Offload]]:
 async def recording(store: SQLiteStore, offload: Offload) -> AsyncIterator[Outbox[Any]]:
     """The recorder at work; the way to it."""
     ports = ports_of(store, offload)
-    to, at = box(WAITERS, Traffic())
+    traffic, backlog = Traffic(), Backlog(ports.host)
+    at = Inbox[Any](traffic, WAITERS)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(
-            recorder, at, ports, Backlog(ports.host), lambda: 1, lambda rows, seconds: None, Brake(ports.sentinel)
-        )
-        yield to
+        nursery.start_soon(recorder, at, ports, backlog, lambda: 1, lambda rows, seconds: None, Brake(ports.sentinel))
+        yield Notes(at, traffic, backlog)
         nursery.cancel_scope.cancel()
 
 

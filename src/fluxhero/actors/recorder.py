@@ -10,7 +10,7 @@ from fluxhero.core import journal
 from fluxhero.messages import Commit, Note, State
 from fluxhero.ports import Host, Ports
 from fluxhero.runtime.brake import Brake
-from fluxhero.runtime.channels import Ask, Inbox
+from fluxhero.runtime.channels import Ask, Inbox, Outbox, Traffic
 from fluxhero.store.sqlite import FAILURES
 
 ROWS, SECONDS = 1000, 1.0  # what may wait at the most
@@ -57,6 +57,24 @@ class Backlog:
         self.asks = asks + self.asks
 
 
+class Notes(Outbox[Note | Ask[Any]]):
+    """The way to the recorder: all that comes has its place among the rows at once, and wakes it if somebody waits."""
+
+    def __init__(self, inbox: Inbox[Any], traffic: Traffic, backlog: Backlog) -> None:
+        super().__init__(inbox, traffic)
+        self._backlog = backlog
+
+    async def send(self, message: Note | Ask[Any]) -> None:
+        self._backlog.hear(message)
+        if self._backlog.asks:
+            await super().send(message)
+
+    def send_nowait(self, message: Note | Ask[Any]) -> None:
+        self._backlog.hear(message)
+        if self._backlog.asks:
+            super().send_nowait(message)
+
+
 async def recorder(
     inbox: Inbox[Any], ports: Ports, backlog: Backlog, position: Callable[[], int],
     witness: Callable[[Sequence[journal.Row], float], None], brake: Brake,
@@ -65,12 +83,10 @@ async def recorder(
     `witness` is told of rows that have become durable, and how many seconds that took. While the `brake` is on, a disk
     that refuses is no crash: it is tried again with whatever comes next.
     """
-    async for m in inbox:
-        backlog.hear(m)
+    async for _ in inbox:
+        inbox.rest()
         if not backlog.asks:
             continue
-        for other in inbox.rest():
-            backlog.hear(other)
         rows, states, asks = backlog.take()
         before = ports.host.now()
         try:
