@@ -23,11 +23,12 @@ class CandleBuffer:
         self._keep = keep
 
     def push(self, slot: int, bar: np.void) -> None:
-        end, ring = self._end[slot], self._bars[slot]
+        end = self._end[slot]
         if end == 2 * self._keep:
+            ring = self._bars[slot]
             ring[: self._keep] = ring[self._keep :]
             end = self._keep
-        ring[end] = bar
+        self._bars[slot, end] = bar
         self._end[slot] = end + 1
 
     def last(self, slot: int, n: int = KEEP) -> Array:
@@ -41,8 +42,9 @@ class CandleBuffer:
 
 def push(buffer: CandleBuffer, bars: Array) -> None:
     """BAR records, one a symbol, where there is one."""
-    for slot in np.flatnonzero(bars["ts"]).tolist():
-        buffer.push(slot, bars[slot])
+    for slot, start in enumerate(bars["ts"].tolist()):
+        if start:
+            buffer.push(slot, bars[slot])
 
 
 class Higher:
@@ -55,9 +57,9 @@ class Higher:
         self._length, self._span, self._shift = length, span, shift
 
     def sealed(self, bars: Array) -> None:
-        lifted(self._forming, bars, self._length, self._span, self._shift, self._sealed)
-        for row in self._sealed:
-            push(self.buffer, row)
+        if lifted(self._forming, bars, self._length, self._span, self._shift, self._sealed):
+            for row in self._sealed:
+                push(self.buffer, row)
 
 
 class Forming:

@@ -53,7 +53,8 @@ class Gate(Watch):
     def on_signals(self, m: Signals) -> tuple[Granted, Ruling]:
         """Exits first, then each entry against the book with the earlier ones reserved."""
         ts, ruling = m.sealed.ts, Ruling([])
-        self._reserve()
+        if any(s.entry for s in m.signals):
+            self._reserve()
         out = self._out() if session_of(m.sealed) >= 0 else set()
         exits = [lot.slot for lot in self.book.held if lot.slot in out]
         for s in m.signals:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fluxhero.messages import NO_QUOTE, SECOND, Array, Micros, Nanos, Quality, Quote, micros
 
 FRESH = Nanos(5 * SECOND)  # a quote is fresh this long,
@@ -33,8 +31,9 @@ class Marks:
 
     def close(self, bars: Array) -> None:
         """The full bars of one time, one slot per symbol."""
-        for slot in np.flatnonzero(bars["quality"] == Quality.FULL).tolist():
-            self.closes[slot] = micros(float(bars["close"][slot]))
+        for slot, (quality, close) in enumerate(zip(bars["quality"].tolist(), bars["close"].tolist(), strict=True)):
+            if quality == Quality.FULL:
+                self.closes[slot] = micros(close)
 
     def mid(self, slot: int, ts: Nanos) -> Micros:
         """Of a quote that lives, else the last close."""

@@ -24,6 +24,8 @@ class Trips:
     @property
     def rung(self) -> Rung:
         """Of the account."""
+        if not self._held:
+            return self.floor
         return max([self.floor, *(RULES[trip].rung for trip, slot in self._held if slot == ACCOUNT)])
 
     def of(self, slot: int) -> tuple[Rung, Trip | None]:

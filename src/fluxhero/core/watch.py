@@ -349,5 +349,5 @@ def _part(lost: int, of: int) -> float:
 
 def session_of(sealed: Sealed) -> int:
     """The session of its bars; -1 outside of all."""
-    bars = sealed.bars
-    return int(bars["session"][bars["ts"] != 0].max(initial=-1))
+    starts, sessions = sealed.bars["ts"].tolist(), sealed.bars["session"].tolist()
+    return max((session for start, session in zip(starts, sessions, strict=True) if start), default=-1)

@@ -104,11 +104,12 @@ def copied(o: Rec, h: Rec) -> None:
 
 
 @entry
-def lifted(forming: Array, bars: Array, length: int, span: int, shift: int, sealed: Array) -> None:
-    """Trading bars of that length into another timeframe, one HIGHER record a symbol.
+def lifted(forming: Array, bars: Array, length: int, span: int, shift: int, sealed: Array) -> int:
+    """Trading bars of that length into another timeframe, one HIGHER record a symbol; how many sealed.
 
     sealed: BAR records, shape (2, symbols): what was overdue, and what sealed now; ts 0 where nothing did.
     """
+    n = 0
     for i in range(forming.size):
         h, bar = forming[i], bars[i]
         sealed[0, i].ts = sealed[1, i].ts = 0
@@ -117,6 +118,9 @@ def lifted(forming: Array, bars: Array, length: int, span: int, shift: int, seal
         if overdue(h, bar):
             copied(sealed[0, i], h)
             seal(h)
+            n += 1
         if add(h, bar, bar.ts + length, span, shift):
             copied(sealed[1, i], h)
             seal(h)
+            n += 1
+    return n
