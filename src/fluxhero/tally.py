@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Iterator, Sequence
 
 import structlog
+from prometheus_client import Counter
 
 from fluxhero.core import journal as j
 from fluxhero.core.explain import GATE_NAMES, MODES, OUTCOMES, sentence, when
@@ -24,6 +26,7 @@ class Tally:
     def __init__(self, metrics: Metrics, symbols: Sequence[str]) -> None:
         self._m, self._symbols = metrics, symbols
         self._sent: dict[Cid, tuple[Nanos, int]] = {}  # when an order was decided, and an entry's decision close
+        self._bars: dict[tuple[int, int], Counter] = {}  # by slot and quality: to look a label up takes long
         self._begin()
 
     def _begin(self) -> None:
@@ -41,17 +44,23 @@ class Tally:
 
     def rows(self, rows: Sequence[j.Row]) -> None:
         self._m.rows.inc(len(rows))
+        self._seals([row for row in rows if isinstance(row, j.Seal)])
         for row in rows:
             self._row(row)
+
+    def _seals(self, seals: Sequence[j.Seal]) -> None:
+        """Together, for of nothing else are there so many."""
+        for kind, n in collections.Counter((bar.slot, bar.quality) for seal in seals for bar in seal.bars).items():
+            if kind not in self._bars:
+                self._bars[kind] = self._m.bars.labels(self._symbols[kind[0]], Quality(kind[1]).name.lower())
+            self._bars[kind].inc(n)
+        outcomes = collections.Counter(bar.code for seal in seals for bar in seal.bars if bar.quality == Quality.FULL)
+        for code, n in outcomes.items():
+            self._m.decisions.labels(OUTCOMES[code]).inc(n)
 
     def _row(self, row: j.Row) -> None:
         m = self._m
         match row:
-            case j.Seal():
-                for bar in row.bars:
-                    m.bars.labels(self._symbols[bar.slot], Quality(bar.quality).name.lower()).inc()
-                    if bar.quality == Quality.FULL:
-                        m.decisions.labels(OUTCOMES[bar.code]).inc()
             case j.Decided(action=codes.REFUSED):
                 m.refusals.labels(GATE_NAMES[row.gate]).inc()
             case j.Judged() if row.gate != codes.OPEN:
