@@ -131,7 +131,7 @@ def aligned(a: Rec, b: Rec) -> bool:
     apart = (a.count ^ b.count) | (a.count <= PERIOD)
     for k in range(RING + 1):
         apart |= a.ts[k] ^ b.ts[k]
-    return apart == 0
+    return bool(apart == 0)
 
 
 @step

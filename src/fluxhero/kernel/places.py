@@ -18,11 +18,10 @@ from fluxhero.kernel.state import ACCOUNT, Rec, floats, i8, ints, record
 from fluxhero.kernel.trade import traded
 
 # What every bar looks at comes first. qty: held, signed; close: the last one while it is. Of its round trip: opened to
-# fees, begun: the bar time, aim: its first stop. entry: shares that wait for the next open, less than 0 to be sold short; at: the close of their decision;
-# barrier: their stop. exit: the order
-# that leaves; stop: where it rests, by which order. Orders are numbers, 0: none; what ends in
-# volume is the mean that they carry, `volume` the one for the next. owed: the first session that a short has not
-# paid for, at `worth` a share.
+# fees, begun: the bar time, aim: its first stop. entry: shares that wait for the next open, less than 0 to be sold
+# short; at: the close of their decision; barrier: their stop. exit: the order that leaves; stop: where it rests, by
+# which order. Orders are numbers, 0: none; what ends in volume is the mean that they carry, `volume` the one for the
+# next. owed: the first session that a short has not paid for, at `worth` a share.
 PLACE = record(
     *ints("qty close entry exit stop owed worth mode regime opened bought paid received fees begun aim"),
     *ints("at ordered barrier sought stopping"),
