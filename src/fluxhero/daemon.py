@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import trio
 
@@ -14,7 +13,7 @@ from fluxhero.actors.feed import feed
 from fluxhero.actors.heart import heart
 from fluxhero.actors.http import http
 from fluxhero.actors.orders import orders
-from fluxhero.actors.recorder import Backlog, Notes, recorder
+from fluxhero.actors.recorder import Backlog, notes, recorder
 from fluxhero.actors.risk import risk
 from fluxhero.actors.senses import senses
 from fluxhero.actors.strategy import strategy
@@ -24,7 +23,7 @@ from fluxhero.messages import Commit
 from fluxhero.outset import Outset
 from fluxhero.ports import Ports
 from fluxhero.restore import begun
-from fluxhero.runtime.channels import Inbox, Traffic, ask, box, nowhere
+from fluxhero.runtime.channels import Traffic, ask, box, nowhere
 from fluxhero.runtime.supervise import Child, family, supervise
 
 FORWARD, BACK = 64, 65_536  # forward edges wait for room; a full back edge is a crash
@@ -61,8 +60,8 @@ async def _life(d: Daemon, safe: str) -> None:
         to_strategy, at_strategy = nowhere() if safe else box(BACK, traffic)
         to_risk, at_risk = box(BACK, traffic)
         to_orders, at_orders = box(BACK, traffic)
-        backlog, at_recorder = Backlog(ports.host), Inbox[Any](traffic, BACK)
-        to_recorder = Notes(at_recorder, traffic, backlog)
+        backlog = Backlog(ports.host)
+        to_recorder, at_recorder = notes(BACK, traffic, backlog)
         boxes = {"recorder": at_recorder, "orders": at_orders, "risk": at_risk}
 
         async def flush() -> None:

@@ -3,19 +3,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 import trio
 import trio.testing
 
-from fluxhero.actors.recorder import Backlog, Notes, recorder
+from fluxhero.actors.recorder import Backlog, notes, recorder
 from fluxhero.core import journal
 from fluxhero.messages import Cid, Commit, Nanos, Note, Order, Role, Says, Shares, Side, State, Type
 from fluxhero.ports import Offload
 from fluxhero.runtime import seeded
 from fluxhero.runtime.brake import Brake
-from fluxhero.runtime.channels import Inbox, Traffic, ask
+from fluxhero.runtime.channels import Traffic, ask
 from fluxhero.runtime.real import inline
 from fluxhero.runtime.writer import Writer
 from fluxhero.store.sqlite import FILE, SQLiteStore
@@ -56,8 +56,8 @@ class Desk:
         ports = ports_of(store, offload)
         self.traffic, self.answered = Traffic(), list[int]()
         self.seen: list[list[journal.Row]] = []
-        inbox, backlog = Inbox[Any](self.traffic, size), Backlog(ports.host)
-        self.to = Notes(inbox, self.traffic, backlog)
+        backlog = Backlog(ports.host)
+        self.to, inbox = notes(size, self.traffic, backlog)
         told = self.seen.append
         self.args = (
             inbox,

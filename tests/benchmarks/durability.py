@@ -19,7 +19,7 @@ import numpy as np
 import trio
 
 from fluxhero.actors.orders import orders
-from fluxhero.actors.recorder import Backlog, Notes, recorder
+from fluxhero.actors.recorder import Backlog, notes, recorder
 from fluxhero.actors.risk import risk
 from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
@@ -125,11 +125,11 @@ def opened(directory: Path, how: str) -> Iterator[tuple[SQLiteStore, Offload]]:
 async def recording(store: SQLiteStore, offload: Offload) -> AsyncIterator[Outbox[Any]]:
     """The recorder at work; the way to it."""
     ports = ports_of(store, offload)
-    traffic, backlog = Traffic(), Backlog(ports.host)
-    at = Inbox[Any](traffic, WAITERS)
+    backlog = Backlog(ports.host)
+    to, at = notes(WAITERS, Traffic(), backlog)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(recorder, at, ports, backlog, lambda: 1, lambda rows, seconds: None, Brake(ports.sentinel))
-        yield Notes(at, traffic, backlog)
+        yield to
         nursery.cancel_scope.cancel()
 
 
@@ -260,13 +260,12 @@ class Desks:
         self.ports, self.clock, self.broker = ports_of(store, offload), DrivenClock(), Refuses()
         self.traffic = Traffic()
         self._minds = begun(outset(store.directory), self.ports)
-        self._risk, self._orders, self._recorder = (box(WAITERS, self.traffic) for _ in range(3))
-        self._strategy = box(WAITERS, self.traffic)
+        self._risk, self._orders, self._strategy = (box(WAITERS, self.traffic) for _ in range(3))
 
     def start(self, nursery: trio.Nursery) -> None:
         mind, (to_risk, at_risk), (to_orders, at_orders) = self._minds, self._risk, self._orders
-        to_recorder, at_recorder = self._recorder
         backlog, brake = Backlog(self.ports.host), Brake(self.ports.sentinel)
+        to_recorder, at_recorder = notes(WAITERS, self.traffic, backlog)
         nursery.start_soon(recorder, at_recorder, self.ports, backlog, lambda: 1, lambda rows, seconds: None, brake)
         nursery.start_soon(
             orders, at_orders, to_orders, to_risk, self._strategy[0], to_recorder, mind.desk, self.broker, self.clock,

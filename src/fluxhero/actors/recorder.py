@@ -75,6 +75,12 @@ class Notes(Outbox[Note | Ask[Any]]):
             super().send_nowait(message)
 
 
+def notes(size: int, traffic: Traffic, backlog: Backlog) -> tuple[Notes, Inbox[Any]]:
+    """The box of the recorder, as others have theirs."""
+    inbox = Inbox[Any](traffic, size)
+    return Notes(inbox, traffic, backlog), inbox
+
+
 async def recorder(
     inbox: Inbox[Any], ports: Ports, backlog: Backlog, position: Callable[[], int],
     witness: Callable[[Sequence[journal.Row], float], None], brake: Brake,
