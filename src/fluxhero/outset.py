@@ -45,7 +45,6 @@ class Outset:
     fresh: Nanos = FRESH  # as core.marks
     quiet: Nanos = QUIET
     collar: float = math.inf  # share of the close
-    day_trades: int = 0  # 0: no bound
 
     def check(self, opened: Any) -> None:
         """Refuses a state that was made for something else, naming the first difference."""
@@ -94,7 +93,6 @@ def outset(
         fresh=Nanos(round(config.gates.fresh * SECOND)),
         quiet=Nanos(round(config.gates.quiet * SECOND)),
         collar=config.gates.collar,
-        day_trades=config.gates.day_trades,
     )
 
 

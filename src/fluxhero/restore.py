@@ -148,7 +148,7 @@ def _watch(o: Outset, left: Restored, ports: Ports, safe: str) -> Risk:
     terms = Terms(
         params=o.params, model=o.model, calendar=nyse(), symbols=len(o.symbols), auto_release=o.auto_release,
         unshortable=o.unshortable, fresh=o.fresh, quiet=o.quiet, begins=max(o.begins, left.last), safe=bool(safe),
-        collar=o.collar, day_trades=o.day_trades,
+        collar=o.collar,
     )  # fmt: skip
     watch = Risk(cash, terms, past)
     if "tapes" in left.states:  # they reach further back than the seals, where nights are long or trades are rare

@@ -354,7 +354,9 @@ WEEK = nyse().sessions[DAY.index : DAY.index + 6]
 def tripped(*days: tuple[int, int], most: int = 3) -> Risk:
     """Round trips that began and ended in these sessions, from DAY on."""
     times = [(Nanos(WEEK[a].open + 1), Nanos(WEEK[b].close - 1)) for a, b in days]
-    return Risk(account(CASH), msgspec.structs.replace(terms(), day_trades=most), Past(trades=times))
+    bound = terms()
+    bound.params["rules"]["day_trades"] = most
+    return Risk(account(CASH), bound, Past(trades=times))
 
 
 @pytest.mark.parametrize(
@@ -382,6 +384,13 @@ def test_a_round_trip_of_this_life_counts_too() -> None:
     watch = tripped((0, 0), (0, 0))
     round = Round(mode=1, result=usd(5), opened=minute(1), closed=minute(2))
     watch.on_book(msgspec.structs.replace(held(cash=100_000), rounds=(round,)))
+    assert asked(watch, seek()) == (codes.DAYTRADES, 3.0, 3.0, 0)
+
+
+def test_a_fill_in_the_last_bar_of_a_session_is_of_that_day() -> None:
+    watch = tripped((0, 0), (0, 0))
+    late = Round(mode=1, result=usd(5), opened=minute(1), closed=DAY.close)
+    watch.on_book(msgspec.structs.replace(held(cash=100_000), rounds=(late,)))
     assert asked(watch, seek()) == (codes.DAYTRADES, 3.0, 3.0, 0)
 
 

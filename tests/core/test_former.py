@@ -113,7 +113,7 @@ def test_nothing_is_known_of_a_past_that_nobody_tells() -> None:
 
 def test_what_is_not_said_of_an_account_is_as_the_rules_have_it() -> None:
     of = Terms(params=terms().params, model=Model.BAR, calendar=terms().calendar, symbols=1)
-    assert (of.auto_release, of.day_trades, of.begins, of.safe) == (True, 0, 0, False)
+    assert (of.auto_release, of.begins, of.safe) == (True, 0, False)
     assert Ruling([]).granted is None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from fluxhero.config import Config, Costs, Gates, Indicators, Regime, Risk, Strategy
 from fluxhero.core.calendar import Session, nyse
@@ -139,6 +140,8 @@ def config(rng: np.random.Generator, strategy: str, names: Iterable[str]) -> Con
         hard_to_borrow=tuple(name for name in names if rng.random() < 0.2),
     )  # fmt: skip
     calm = Regime(strong_adx=15.0, strong_r2=0.3, quiet_adx=14.0, quiet_r2=0.29, confirm=1)
+    if rng.random() < 0.4:
+        gates = replace(gates, day_trades=one(1, 3, 10))
     return Config(
         risk=risk, gates=gates, regime=Regime() if quiet else calm,
         indicators=Indicators(kama=one("fixed", "regime"), adaptive=one(False, True)),

@@ -32,10 +32,10 @@ from tests.lab.portfolios import Portfolio, drawn
 SEEDS = int(os.environ.get("FLUXHERO_SEEDS", "12"))
 EVERY = 12  # portfolios that have met each strategy on each timeframe
 SCRATCH = ("deployed", "positions")  # of the gate: reckoned anew for every batch, kept of the last that said something
-OPERATIONAL = {codes.RATE, codes.FRESH, codes.PRICE, codes.PAUSED, codes.HOURS, codes.FROZEN, codes.DAYTRADES}
+OPERATIONAL = {codes.RATE, codes.FRESH, codes.PRICE, codes.PAUSED, codes.HOURS, codes.FROZEN}
 GATES = (
     codes.OPEN, codes.HOURS, codes.GAP, codes.RUNG, codes.SLOTS, codes.SIZE, codes.VOLUME, codes.BREAKOUT,
-    codes.SHORTS, codes.CROWDED,
+    codes.SHORTS, codes.CROWDED, codes.DAYTRADES,
 )  # fmt: skip
 REAL = {
     "SPY_1m": ("SPY", Input.M1, date(2024, 4, 26)),

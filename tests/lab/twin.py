@@ -37,7 +37,7 @@ def market(symbols: int) -> Market:
     ends, sessions = bars["ts"].max(axis=1) + MINUTE, bars["session"].max(axis=1)
     for slot in range(symbols):
         bars[slot + 3 :: 40 * symbols, slot] = np.zeros(1, bars.dtype)
-    return Market(bars, ends, sessions, sessions // 2)
+    return Market(bars, ends, sessions, sessions // 2, sessions)
 
 
 def digest(strategy: str, symbols: int) -> str:

@@ -12,7 +12,7 @@ from fluxhero.core.rate import Rate
 from fluxhero.core.terms import Past, Ruling, Terms
 from fluxhero.core.watch import Watch, session_of
 from fluxhero.kernel import codes
-from fluxhero.kernel.risk import admitted
+from fluxhero.kernel.risk import admitted, governed
 from fluxhero.kernel.trade import near
 from fluxhero.messages import (
     Array,
@@ -38,7 +38,8 @@ class Gate(Watch):
         super().__init__(account, terms, past)
         self.paused = set(past.paused)
         self._rate = Rate(past.entries)
-        self._days = deque[int](maxlen=terms.day_trades or 1)  # sessions in which a round trip began and ended
+        self._most = int(self._rules["day_trades"][0])  # round trips within a day
+        self._days = deque[int](maxlen=self._most or 1)  # sessions of the last of them
         for opened, ended in past.trades:
             self._traded(opened, ended)
         self._sides = np.zeros(terms.symbols, np.int64)  # of what is held or sought
@@ -157,7 +158,7 @@ class Gate(Watch):
         if over:
             return codes.RATE, *over
         if self._governed(ts):
-            return codes.DAYTRADES, float(len(self._days)), float(self._terms.day_trades)
+            return codes.DAYTRADES, float(self._most), float(self._most)
         return self._quote(slot, ts) if self._quoted else (codes.OPEN, 0.0, 0.0)
 
     def _quote(self, slot: int, ts: Nanos) -> Shut:
@@ -173,15 +174,18 @@ class Gate(Watch):
 
     def _traded(self, opened: Nanos, ended: Nanos) -> None:
         """A round trip; those within a day are counted."""
-        if not self._terms.day_trades:
+        if not self._most:
             return
-        day = self._calendar.at(ended)
-        if day is not None and day == self._calendar.at(opened):
-            self._days.append(day.index)
+        day = self._day_of(ended)
+        if day >= 0 and day == self._day_of(opened):
+            self._days.append(day)
+
+    def _day_of(self, ts: Nanos) -> int:
+        """The session of a fill, -1 for none. In bars its time is the end of its bar, which may be the session's."""
+        session = self._calendar.at(ts) or self._calendar.at(Nanos(ts - 1))
+        return session.index if session else -1
 
     def _governed(self, ts: Nanos) -> bool:
-        """Would another round trip within a day be one too many, of this session and the four before?"""
-        most = self._terms.day_trades
-        if not most or len(self._days) < most:
+        if not self._days:
             return False
-        return self._calendar.next(ts).index - self._days[0] < 5
+        return governed(self._most, len(self._days), self._days[0], self._calendar.next(ts).index)

@@ -61,7 +61,6 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     fresh: Nanos = FRESH
     quiet: Nanos = QUIET
     collar: float = math.inf  # of the last close; a quote further away is no price
-    day_trades: int = 0  # round trips within a day, of five sessions; 0: no bound
     begins: Nanos = Nanos(0)  # since when something could have been heard
     safe: bool = False  # nobody thinks
 

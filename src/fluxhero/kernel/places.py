@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fluxhero.kernel.codes import FULL
 from fluxhero.kernel.compile import rare, step
 from fluxhero.kernel.fills import borrow_fee, opening, stopping
 from fluxhero.kernel.ledger import CHARGE, DECIDED, ENTRY, EXIT, FILL, LEVEL, ORDER, ROUND, STOP, TRIP
@@ -18,20 +19,21 @@ from fluxhero.kernel.state import ACCOUNT, Rec, floats, i8, ints, record
 from fluxhero.kernel.trade import traded
 
 # What every bar looks at comes first. qty: held, signed; close: the last one while it is. Of its round trip: opened to
-# fees, begun: the bar time, aim: its first stop. entry: shares that wait for the next open, less than 0 to be sold
-# short; at: the close of their decision; barrier: their stop. exit: the order that leaves; stop: where it rests, by
-# which order. Orders are numbers, 0: none; what ends in volume is the mean that they carry, `volume` the one for the
-# next. owed: the first session that a short has not paid for, at `worth` a share.
+# fees, begun: the bar time, day: the session, aim: its first stop. entry: shares that wait for the next open, less
+# than 0 to be sold short; at: the close of their decision; barrier: their stop. exit: the order that leaves; stop:
+# where it rests, by which order. Orders are numbers, 0: none; what ends in volume is the mean that they carry, `volume`
+# the one for the next. owed: the first session that a short has not paid for, at `worth` a share.
 PLACE = record(
-    *ints("qty close entry exit stop owed worth mode regime opened bought paid received fees begun aim"),
+    *ints("qty close entry exit stop owed worth mode regime opened bought paid received fees begun day aim"),
     *ints("at ordered barrier sought stopping"),
     *floats("volume entry_volume exit_volume stop_volume wide"),
 )
 
-# cash; orders: sent so far; the rest: how much is written in each table of the log.
-PURSE = record(*ints("cash orders fills rounds levels decided sent trips charges"))
+# cash; orders: sent so far; within: round trips within a day; the rest: how much is written in each table of the log.
+PURSE = record(*ints("cash orders within fills rounds levels decided sent trips charges"))
 
 ROOM = 16_384  # rows of a table, which is emptied when it is full
+MOST_DAYS = 1000  # that config.Gates.day_trades may say
 
 
 class Log(NamedTuple):
@@ -52,8 +54,13 @@ LOG = record(*((name, kind, (ROOM,)) for name, kind in TABLES._asdict().items())
 
 @cache
 def desk(params: np.dtype[Any]) -> np.dtype[Any]:
-    """The account of a backtest, and what it goes by; `verbose`: is more than round trips written down?"""
-    return record(("account", ACCOUNT), ("purse", PURSE), ("params", params), ("verbose", i8), ("log", LOG))
+    """The account of a backtest, and what it goes by; `verbose`: is more than round trips written down? days: a ring of
+    the sessions of the last round trips within a day, as many as are the most.
+    """
+    return record(
+        ("account", ACCOUNT), ("purse", PURSE), ("params", params), ("verbose", i8), ("days", i8, (MOST_DAYS,)),
+        ("log", LOG),
+    )  # fmt: skip
 
 
 @rare
@@ -66,8 +73,12 @@ def levelled(k: Rec, p: Rec, i: int, ts: int) -> None:
 
 
 @rare
-def flattened(k: Rec, p: Rec, i: int, side: int, role: int, ts: int, t: int) -> None:
+def flattened(k: Rec, p: Rec, i: int, side: int, role: int, session: int, ts: int, t: int) -> None:
     """A round trip; `side`: of the fill that ended it."""
+    most = k.params.rules.day_trades
+    if (most > 0) & (p.day == session):
+        k.days[k.purse.within % most] = session
+        k.purse.within += 1
     opens, closes = (p.paid, p.received) if side < 0 else (p.received, p.paid)
     result = p.received - p.paid - p.fees
     count(k.account, p.mode, result)
@@ -81,13 +92,13 @@ def flattened(k: Rec, p: Rec, i: int, side: int, role: int, ts: int, t: int) -> 
 
 @rare
 def executed(
-    k: Rec, r: Rec, p: Rec, i: int, side: int, qty: int, price: int, role: int, order: int, stop: int, at: int,
+    k: Rec, r: Rec, p: Rec, bar: Rec, i: int, side: int, qty: int, price: int, role: int, order: int, stop: int,
     ts: int, t: int,
 ) -> None:  # fmt: skip
     """A fill, whole: the cash, the position and the strategy's own view of it; `stop`: of the order."""
     purse, fee = k.purse, qty * k.params.rules.fee
     if p.qty == 0:
-        p.opened, p.begun, p.aim = ts, t, stop
+        p.opened, p.begun, p.day, p.aim = ts, t, bar.session, stop
     purse.cash -= side * qty * price + fee
     p.qty += side * qty
     p.fees += fee
@@ -98,12 +109,12 @@ def executed(
         p.received += qty * price
     if k.verbose:
         o = k.log.fills[purse.fills]
-        o.ts, o.at, o.slot, o.role, o.side, o.mode = ts, at, i, role, side, p.mode
+        o.ts, o.at, o.slot, o.role, o.side, o.mode = ts, bar.ts, i, role, side, p.mode
         o.qty, o.price, o.fee, o.order = qty, price, fee, order
         purse.fills += 1
     traded(r, side * qty, price, p.mode, stop, p.wide if role == ENTRY else 1.0)
     if p.qty == 0:
-        flattened(k, p, i, side, role, ts, t)
+        flattened(k, p, i, side, role, bar.session, ts, t)
 
 
 @rare
@@ -115,7 +126,7 @@ def opened(k: Rec, r: Rec, p: Rec, bar: Rec, i: int, ts: int, t: int) -> None:
     if price == 0:
         p.sought = 0
         return
-    executed(k, r, p, i, side, qty, price, ENTRY, p.ordered, p.barrier, bar.ts, ts, t)
+    executed(k, r, p, bar, i, side, qty, price, ENTRY, p.ordered, p.barrier, ts, t)
     p.stop, p.stopping, p.stop_volume = p.barrier, p.sought, p.entry_volume
     if p.stop != 0:
         levelled(k, p, i, ts)
@@ -135,7 +146,7 @@ def left(k: Rec, r: Rec, p: Rec, bar: Rec, i: int, ts: int, t: int) -> None:
     """A waiting exit at the open; it clears the stop."""
     side, qty = (-1, p.qty) if p.qty > 0 else (1, -p.qty)
     price = opening(bar, side, qty, p.exit_volume, 0, k.params.rules)
-    executed(k, r, p, i, side, qty, price, EXIT, p.exit, 0, bar.ts, ts, t)
+    executed(k, r, p, bar, i, side, qty, price, EXIT, p.exit, 0, ts, t)
     cleared(k, p, i, ts)
 
 
@@ -145,7 +156,7 @@ def stopped(k: Rec, r: Rec, p: Rec, bar: Rec, i: int, ts: int, t: int) -> None:
     side, qty = (-1, p.qty) if p.qty > 0 else (1, -p.qty)
     price = stopping(bar, side, qty, p.stop, p.stop_volume, k.params.rules)
     if price != 0:
-        executed(k, r, p, i, side, qty, price, STOP, p.stopping, p.stop, bar.ts, ts, t)
+        executed(k, r, p, bar, i, side, qty, price, STOP, p.stopping, p.stop, ts, t)
         cleared(k, p, i, ts)
 
 
@@ -185,3 +196,22 @@ def charged(k: Rec, p: Rec, i: int, session: int, ts: int) -> None:
                 o.ts, o.slot, o.session, o.qty, o.price, o.fee = ts, i, day, -p.qty, p.worth, fee
                 k.purse.charges += 1
     p.owed = max(p.owed, session)
+
+
+@step
+def met(k: Rec, r: Rec, p: Rec, bar: Rec, i: int, session: int, ts: int, t: int) -> None:
+    """A bar time for a symbol that is held or sought."""
+    if (p.qty < 0) & (session > p.owed):
+        charged(k, p, i, session, ts)
+    if bar.quality == FULL:
+        if due(p, bar):
+            settled(k, r, p, bar, i, ts, t)
+        if p.qty != 0:
+            p.close = micros(bar.close)
+            if p.qty < 0:
+                p.owed, p.worth = session, p.close
+
+
+@step
+def engaged(p: Rec) -> int:
+    return int((p.qty | p.entry | p.exit) != 0)

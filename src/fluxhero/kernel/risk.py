@@ -8,6 +8,8 @@ from fluxhero.kernel.compile import entry, rare, step
 from fluxhero.kernel.correlation import correlation
 from fluxhero.kernel.state import Array, Rec
 
+WEEK = 5  # sessions
+
 
 @step
 def factors(a: Rec, p: Rec) -> None:
@@ -134,6 +136,15 @@ def whole(x: float) -> int:
 def bounded(risk: float, most: float) -> float:
     """What a trade may risk; what is no finite number stays none."""
     return most if most < risk < math.inf else risk
+
+
+@step
+def governed(most: int, done: int, first: int, session: int) -> bool:
+    """Would another round trip within a day be one too many, of this session and the four before?
+
+    most: 0 is no bound; done: so far; first: the session of the oldest of the last `most`.
+    """
+    return (most > 0) & (done >= most) & (session - first < WEEK)
 
 
 @rare

@@ -13,8 +13,7 @@ import numpy as np
 from fluxhero.kernel.codes import DAY_LOSS, DRAWDOWN, ENTER, EXIT, FULL
 from fluxhero.kernel.compile import bind, entry, rare, step
 from fluxhero.kernel.correlation import push
-from fluxhero.kernel.money import micros
-from fluxhero.kernel.places import PLACE, ROOM, charged, desk, due, settled
+from fluxhero.kernel.places import PLACE, ROOM, desk, engaged, met
 from fluxhero.kernel.plug import Strategy
 from fluxhero.kernel.risk import roll, watch
 from fluxhero.kernel.state import TAPE, Array, Rec, row
@@ -29,6 +28,7 @@ class Market(NamedTuple):
     ends: Array  # (T,) UTC ns
     sessions: Array  # (T,) index in the calendar, -1 outside of all
     months: Array  # (T,) year x 12 + month of the session
+    nexts: Array  # (T,) index of the first session that is not over at the end
 
 
 class Track(NamedTuple):
@@ -97,35 +97,27 @@ def roomy(n: Rec, rows: int, charges: int) -> bool:
 def simulate(k: Array, of: Symbols, m: Market, track: Track, terms: Terms, busy: Array, start: int) -> int:
     """From bar time `start` on; where it stopped, for a table was full, or at the end.
 
-    k: the desk, shape (1,). Arrays have names of their own: each time that one is taken out of a tuple its references
-    are counted.
+    k: the desk, shape (1,).
     """
-    rows, places, tapes = of.rows, of.places, of.tapes
-    bars, ends, sessions, months = m.bars, m.ends, m.sessions, m.months
+    rows, places, tapes, live = of.rows, of.places, of.tapes, of.live
+    bars, ends, sessions, months, nexts = m.bars, m.ends, m.sessions, m.months, m.nexts
     equities, cashes, used = track.equity, track.cash, track.deployed
     desk, by_risk, release = k[0], terms.sizing == BY_RISK, terms.release
     p, a, purse, full = desk.params, desk.account, desk.purse, ROOM - 3 * rows.size
-    verbose = desk.verbose != 0
+    verbose, calm = desk.verbose != 0, False
     for t in range(start, bars.shape[0]):
         now = np.uint64(t)
         ts, session, worth, deployed = ends[now], sessions[now], 0, 0
-        if not roomy(purse, full, owing(places, session - a.session) if session > a.session >= 0 else 0):
+        if (not calm) and not roomy(purse, full, owing(places, session - a.session) if session > a.session >= 0 else 0):
             return t
+        calm = True
         for i in range(rows.size):
-            place, bar = places[i], bars[now, i]
-            if (place.qty < 0) & (session > place.owed):
-                charged(desk, place, i, session, ts)
-            if bar.quality == FULL:
-                if due(place, bar):
-                    settled(desk, rows[i], place, bar, i, ts, t)
-                if place.qty != 0:
-                    place.close = micros(bar.close)
-                    if place.qty < 0:
-                        place.owed, place.worth = session, place.close
-                push(tapes[i], bar)
-            if place.qty != 0:
+            if live[i] != 0:
+                place = places[i]
+                met(desk, rows[i], place, bars[now, i], i, session, ts, t)
                 worth += place.qty * place.close
                 deployed += abs(place.qty) * place.close
+                live[i], calm = engaged(place), False
         equity = purse.cash + worth
         equities[now], cashes[now], used[now] = equity, purse.cash, deployed
         if (session >= 0) & ((equity != a.equity) | (session != a.session) | (a.strikes != 0)):
@@ -139,16 +131,19 @@ def simulate(k: Array, of: Symbols, m: Market, track: Track, terms: Terms, busy:
                 a.equity = a.last = equity
         n = 0
         for i in range(rows.size):
-            if bars[now, i].quality == FULL and think_one(rows[i], bars[now, i], p, a.trail):
-                busy[n] = i
-                n += 1
+            if bars[now, i].quality == FULL:
+                push(tapes[i], bars[now, i])
+                if think_one(rows[i], bars[now, i], p, a.trail):
+                    busy[n] = i
+                    n += 1
         if (n > 0) | (a.trips != 0):
+            calm = False
             flatten, acts = (a.trips != 0) & (session >= 0), a.trips != 0
             for j in range(n):
                 action = rows[busy[j]].decision.action
                 acts |= (action == ENTER) | (action == EXIT) | (verbose & sought(action))
             if acts:
-                acted(desk, of, ts, busy, n, flatten, terms)
+                acted(desk, of, ts, nexts[now], busy, n, flatten, terms)
             for j in range(n if by_risk & (not flatten) else 0):
                 if rows[busy[j]].decision.raised != 0:
                     move(desk, rows[busy[j]], places[busy[j]], busy[j], ts)
@@ -168,4 +163,4 @@ def opened(strategy: Strategy, symbols: int, account: Array, params: Array, cash
     k["account"], k["params"], k["purse"], k["verbose"] = account, params, 0, 0
     k["purse"]["cash"] = cash
     rows, places = np.zeros(symbols, row(strategy.own)), np.zeros(symbols, PLACE)
-    return k, Symbols(rows, places, np.zeros(symbols, TAPE), np.zeros(symbols, np.int64))
+    return k, Symbols(rows, places, np.zeros(symbols, TAPE), *np.zeros((2, symbols), np.int64))

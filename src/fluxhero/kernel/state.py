@@ -168,7 +168,7 @@ RULES = record(
     *floats("strong_adx strong_r2 quiet_adx quiet_r2 high_vol low_vol spike_ratio spike_stop spike_size"),
     *floats("volume_floor volume_breakout spread_max spread_noon"),
     *floats("correlated correlated_size crowded weight_floor"),
-    *ints("fee slots confirm last_minutes strikes strike_window span crowded_slots weight_trades"),
+    *ints("fee slots confirm last_minutes strikes strike_window span crowded_slots weight_trades day_trades"),
     *ints("kama adaptive shorts raw"),  # raw: prices are as traded, splits show; kama: 1 is regime-aware
 )
 

@@ -3,13 +3,13 @@
 import math
 from typing import NamedTuple
 
-from fluxhero.kernel.codes import BUSY, ENTER, EXIT, FLAT, LONG, OPEN, REFUSED, RUNG, SIZE
+from fluxhero.kernel.codes import BUSY, DAYTRADES, ENTER, EXIT, FLAT, LONG, OPEN, REFUSED, RUNG, SIZE
 from fluxhero.kernel.compile import rare, step
 from fluxhero.kernel.ledger import ENTRY, STOP
 from fluxhero.kernel.ledger import EXIT as LEAVING
 from fluxhero.kernel.money import micros
 from fluxhero.kernel.places import levelled
-from fluxhero.kernel.risk import Admission, admit
+from fluxhero.kernel.risk import Admission, admit, governed
 from fluxhero.kernel.state import Array, Rec
 
 FLATTEN = 4  # core.ladder.Rung, as a refusal tells it
@@ -32,6 +32,7 @@ class Symbols(NamedTuple):
     places: Array
     tapes: Array
     sides: Array
+    live: Array  # is anything held there, or sought?
 
 
 @step
@@ -132,13 +133,15 @@ def granted(qty: int) -> Admission:
 
 
 @rare
-def judged(k: Rec, of: Symbols, i: int, price: int, terms: Terms) -> Admission:
-    """The gate's answer to an entry that symbol i seeks."""
-    d, a = of.rows[i].decision, k.account
+def judged(k: Rec, of: Symbols, i: int, session: int, price: int, terms: Terms) -> Admission:
+    """The gate's answer to an entry that symbol i seeks, in this session or for it."""
+    d, a, most, within = of.rows[i].decision, k.account, k.params.rules.day_trades, k.purse.within
     if a.trips != 0:
         return refused(RUNG, float(FLATTEN), 0.0)
     if of.sides[i] != 0:
         return refused(BUSY, 1.0, 0.0)
+    if governed(most, within, k.days[within % max(most, 1)], session):
+        return refused(DAYTRADES, float(most), float(most))
     if terms.sizing == BY_RISK:
         return admit(
             a, of.tapes, of.sides, k.params.rules, i, d.side, d.mode, price, d.stop, d.risk, d.scale,
@@ -213,22 +216,23 @@ def exits(k: Rec, of: Symbols, ts: int, busy: Array, n: int, first: int, flatten
 
 
 @rare
-def entries(k: Rec, of: Symbols, ts: int, busy: Array, n: int, first: int, terms: Terms) -> None:
+def entries(k: Rec, of: Symbols, ts: int, session: int, busy: Array, n: int, first: int, terms: Terms) -> None:
     """Each with the earlier ones reserved."""
     for j in range(n):
         i = busy[j]
         d, price = of.rows[i].decision, micros(of.rows[i].reading.close)
         if d.action == ENTER:
-            m = judged(k, of, i, price, terms)
+            m = judged(k, of, i, session, price, terms)
             answered(k, first, i, m)
             if m.gate == OPEN:
                 stop = d.stop if terms.sizing == BY_RISK else 0
                 enter(k, of.rows[i], of.places[i], i, ts, d.side * m.qty, price, stop)
+                of.live[i] = 1
 
 
 @rare
-def acted(k: Rec, of: Symbols, ts: int, busy: Array, n: int, flatten: bool, terms: Terms) -> None:
-    """Exits, then entries."""
+def acted(k: Rec, of: Symbols, ts: int, session: int, busy: Array, n: int, flatten: bool, terms: Terms) -> None:
+    """Exits, then entries, in this session or for it."""
     first = k.purse.decided
     for j in range(n if k.verbose else 0):
         if sought(of.rows[busy[j]].decision.action):
@@ -238,4 +242,4 @@ def acted(k: Rec, of: Symbols, ts: int, busy: Array, n: int, flatten: bool, term
     for i in range(of.places.size if k.account.trips != 0 else 0):
         called_off(of.places[i])
     exits(k, of, ts, busy, n, first, flatten)
-    entries(k, of, ts, busy, n, first, terms)
+    entries(k, of, ts, session, busy, n, first, terms)

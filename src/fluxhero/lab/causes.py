@@ -18,7 +18,7 @@ from fluxhero.lab.folded import Decisions
 from fluxhero.messages import MINUTE, Model, Nanos, Verb, micros
 
 WATCHED = {trip.value for trip in BITS}  # what a backtest trips, too
-OPERATIONAL = {codes.HOURS, codes.FRESH, codes.PRICE, codes.RATE, codes.PAUSED, codes.FROZEN, codes.DAYTRADES}
+OPERATIONAL = {codes.HOURS, codes.FRESH, codes.PRICE, codes.RATE, codes.PAUSED, codes.FROZEN}
 SETTLES = (Verb.ADOPT, Verb.IGNORE)
 START = Nanos(0)
 

@@ -24,7 +24,7 @@ from fluxhero.section import ConfigError
 COSTS = ("slip", "impact", "fee", "borrow")  # rules
 OPEN = {  # gates that nothing comes to
     "last_minutes": -1, "gap_limit": math.inf, "volume_floor": -1.0, "volume_breakout": -1.0, "spread_max": math.inf,
-    "spread_noon": math.inf,
+    "spread_noon": math.inf, "day_trades": 0,
 }  # fmt: skip
 
 

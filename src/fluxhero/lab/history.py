@@ -52,4 +52,5 @@ def aligned(bars: Array, ends: Array, calendar: Calendar) -> Market:
     """bars: BAR of shape (T, S), ts 0 where a symbol has none; ends: of the bar times, UTC ns."""
     sessions = np.where(bars["ts"] != 0, bars["session"], -1).max(axis=1)
     months = np.array([s.date.year * 12 + s.date.month for s in calendar.sessions] + [0], np.int64)
-    return Market(np.ascontiguousarray(bars), ends, sessions, months[sessions])
+    nexts = np.searchsorted([s.close for s in calendar.sessions], ends, side="right")
+    return Market(np.ascontiguousarray(bars), ends, sessions, months[sessions], nexts)
