@@ -87,7 +87,7 @@ NAMED = {
             "chases are not counted": (GATE, "Gate.on_chasing", "self._rate.count(c.ts)", "pass"),
             "an old quote will do": (GATE, "Gate._quote", "age > limit", "False"),
             "a price from elsewhere will do": (GATE, "Gate._quote", "away > collar", "False"),
-            "a day trade more than may be": (GATE, "Gate._governed", "self._days) < most", "self._days) <= most"),
+            "a day trade more than may be": (LIMITS, "governed", "done >= most", "done > most"),
             "a drift freezes nobody": (GATE, "Gate._shut", "trip is not Trip.STALE", "trip is not Trip.DRIFT"),
             "eleven entries a minute": (RATE, "Rate.over", ">= A_MINUTE", "> A_MINUTE"),
             "the lowest trip rules": (TRIPS, "Trips.rung", "max([", "min(["),

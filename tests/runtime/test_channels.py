@@ -79,6 +79,78 @@ async def test_the_rest_is_a_box_full_at_most_though_others_wait_for_room() -> N
     assert (len(taken), sorted(taken)) == (5, list(range(5)))
 
 
+async def test_what_comes_while_a_receiver_is_told_to_go_waits_for_the_next(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    out, inbox = box(4, Traffic())
+    with trio.move_on_after(1):
+        await anext(inbox)
+    out.send_nowait("a")
+    out.send_nowait("b")
+    with trio.CancelScope() as gone:
+        gone.cancel()
+        await anext(inbox)
+    assert gone.cancelled_caught
+    assert (inbox.depth, inbox.taken) == (2, 0)
+    assert [await anext(inbox), await anext(inbox)] == ["a", "b"]
+
+
+async def test_who_is_sent_something_and_told_to_go_in_one_breath_has_it_or_leaves_it() -> None:
+    out, inbox = box(4, Traffic())
+    taken: list[Any] = []
+
+    async def takes() -> None:
+        taken.append(await anext(inbox))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(takes)
+        await trio.testing.wait_all_tasks_blocked()
+        out.send_nowait("a")
+        nursery.cancel_scope.cancel()
+    assert (taken, inbox.depth) in ((["a"], 0), ([], 1))
+
+
+async def test_those_who_wait_for_room_have_it_in_their_order_and_none_if_they_have_gone() -> None:
+    traffic = Traffic()
+    out, inbox = box(1, traffic)
+    await out.send(0)
+
+    async def sends(n: int, scope: trio.CancelScope) -> None:
+        with scope:
+            await out.send(n)
+
+    scopes = [trio.CancelScope() for _ in range(4)]
+    async with trio.open_nursery() as nursery:
+        for n, scope in enumerate(scopes, 1):
+            nursery.start_soon(sends, n, scope)
+            await trio.testing.wait_all_tasks_blocked()
+        scopes[1].cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert [await anext(inbox) for _ in range(4)] == [0, 1, 3, 4]
+        nursery.start_soon(anext, inbox)
+        with trio.fail_after(1):
+            await traffic.quiet()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_receiver_whose_box_is_never_empty_gives_others_their_turn() -> None:
+    out, inbox = box(8, Traffic())
+    turns: list[str] = []
+
+    async def other() -> None:
+        for _ in range(8):
+            turns.append("other")
+            await trio.lowlevel.checkpoint()
+
+    for n in range(8):
+        out.send_nowait(n)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        for _ in range(8):
+            turns.append(f"{await anext(inbox)}")
+    assert turns.index("other") < turns.index("1")
+
+
 # -- quiet
 
 

@@ -54,8 +54,8 @@ def added(s: Sums, u: float, v: float) -> Sums:
 @step
 def centred(s: Sums, n: int, x: float, y: float) -> Sums:
     """Of n pairs off the first one, which is given, what they are around their means."""
-    dx, dy = s.x / n, s.y / n
-    return Sums(x + dx, y + dy, s.xx - s.x * dx, s.yy - s.y * dy, s.xy - s.x * dy)
+    xx, yy, xy = s.xx - s.x * s.x / n, s.yy - s.y * s.y / n, s.xy - s.x * s.y / n
+    return Sums(x + s.x / n, y + s.y / n, xx, yy, xy)
 
 
 @step

@@ -139,8 +139,8 @@ NOISE = record(*ints("ts gate"), ("value", f8, (CHECKS,)), ("limit", f8, (CHECKS
 def row(own: np.dtype[Any]) -> np.dtype[Any]:
     """All that one symbol carries from bar to bar; `own` is what its strategy keeps for itself."""
     return record(
-        ("reading", READING), ("regime", REGIME), ("session", SESSION), ("trade", TRADE), ("own", own),
-        ("decision", DECISION), ("market", MARKET),
+        ("reading", READING), ("regime", REGIME), ("session", SESSION), ("trade", TRADE), ("decision", DECISION),
+        ("market", MARKET), ("own", own),
     )  # fmt: skip
 
 
