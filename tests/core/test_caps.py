@@ -387,11 +387,19 @@ def test_a_round_trip_of_this_life_counts_too() -> None:
     assert asked(watch, seek()) == (codes.DAYTRADES, 3.0, 3.0, 0)
 
 
-def test_a_fill_in_the_last_bar_of_a_session_is_of_that_day() -> None:
+@pytest.mark.parametrize(
+    ("opened", "ended", "expected"),
+    [
+        (DAY.open, minute(2), (codes.DAYTRADES, 3.0, 3.0, 0)),
+        (minute(1), DAY.close, (codes.DAYTRADES, 3.0, 3.0, 0)),  # the end of the last bar
+        (minute(1), Nanos(DAY.close + 1), GRANTED),
+    ],
+)
+def test_a_day_is_from_its_open_to_the_end_of_its_last_bar(opened: Nanos, ended: Nanos, expected: object) -> None:
     watch = tripped((0, 0), (0, 0))
-    late = Round(mode=1, result=usd(5), opened=minute(1), closed=DAY.close)
+    late = Round(mode=1, result=usd(5), opened=opened, closed=ended)
     watch.on_book(msgspec.structs.replace(held(cash=100_000), rounds=(late,)))
-    assert asked(watch, seek()) == (codes.DAYTRADES, 3.0, 3.0, 0)
+    assert asked(watch, seek()) == expected
 
 
 def test_a_round_trip_out_of_hours_is_of_no_day() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fluxhero.kernel.codes import CROWDED, LONG, MODES, OPEN, SHORT, SHORTS, SIZE, SLOTS, STOP
-from fluxhero.kernel.risk import admitted, closed
+from fluxhero.kernel.risk import admitted, closed, governed
 from fluxhero.kernel.state import Array
 from tests.accounts import blank, opened, rules, taped, together
 
@@ -222,3 +222,18 @@ def test_a_mode_that_is_none_counts_as_the_nearest() -> None:
     assert modes["trades"].tolist() == [2, 1, 0, 0, 0, 0, 1, 3]
     assert modes["wins"].tolist() == [2, 0, 0, 0, 0, 0, 0, 1]
     assert modes["net"].tolist() == [2, -5, 0, 0, 0, 0, -1, 1]
+
+
+# -- round trips within a day
+
+
+@pytest.mark.parametrize(
+    ("most", "done", "first", "session", "shut"),
+    [
+        (3, 2, 10, 10, False), (3, 3, 10, 10, True), (3, 4, 10, 10, True),
+        (3, 3, 10, 14, True), (3, 3, 10, 15, False),  # the first was of six sessions ago
+        (1, 1, 10, 10, True), (0, 0, 0, 0, False), (0, 5, 10, 10, False),  # without a bound
+    ],
+)  # fmt: skip
+def test_day_trades_of_five_sessions_are_bounded(most: int, done: int, first: int, session: int, shut: bool) -> None:
+    assert governed(most, done, first, session) == shut

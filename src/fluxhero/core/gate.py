@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 
 from fluxhero.core import journal
+from fluxhero.core.calendar import Session
 from fluxhero.core.ladder import Rung, Trip
 from fluxhero.core.rate import Rate
 from fluxhero.core.terms import Past, Ruling, Terms
@@ -177,13 +178,12 @@ class Gate(Watch):
         if not self._most:
             return
         day = self._day_of(ended)
-        if day >= 0 and day == self._day_of(opened):
-            self._days.append(day)
+        if day is not None and day == self._day_of(opened):
+            self._days.append(day.index)
 
-    def _day_of(self, ts: Nanos) -> int:
-        """The session of a fill, -1 for none. In bars its time is the end of its bar, which may be the session's."""
-        session = self._calendar.at(ts) or self._calendar.at(Nanos(ts - 1))
-        return session.index if session else -1
+    def _day_of(self, ts: Nanos) -> Session | None:
+        """The session of a fill. In bars its time is the end of its bar, which may be the session's."""
+        return self._calendar.at(ts) or self._calendar.at(Nanos(ts - 1))
 
     def _governed(self, ts: Nanos) -> bool:
         if not self._days:

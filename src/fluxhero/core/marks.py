@@ -31,9 +31,10 @@ class Marks:
 
     def close(self, bars: Array) -> None:
         """The full bars of one time, one slot per symbol."""
-        for slot, (quality, close) in enumerate(zip(bars["quality"].tolist(), bars["close"].tolist(), strict=True)):
+        closes = bars["close"].tolist()
+        for slot, quality in enumerate(bars["quality"].tolist()):
             if quality == Quality.FULL:
-                self.closes[slot] = micros(close)
+                self.closes[slot] = micros(closes[slot])
 
     def mid(self, slot: int, ts: Nanos) -> Micros:
         """Of a quote that lives, else the last close."""

@@ -349,5 +349,5 @@ def _part(lost: int, of: int) -> float:
 
 def session_of(sealed: Sealed) -> int:
     """The session of its bars; -1 outside of all."""
-    starts, sessions = sealed.bars["ts"].tolist(), sealed.bars["session"].tolist()
-    return max((session for start, session in zip(starts, sessions, strict=True) if start), default=-1)
+    sessions = sealed.bars["session"].tolist()
+    return max((sessions[slot] for slot, start in enumerate(sealed.bars["ts"].tolist()) if start), default=-1)

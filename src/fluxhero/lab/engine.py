@@ -87,7 +87,7 @@ class BacktestEngine:
     def played(self) -> Played:
         """In parts, for a table that is full is emptied before the next."""
         k, of = self.begun()
-        track = Track(*(np.zeros(len(self.past.market.ends), np.int64) for _ in Track._fields))
+        track = Track(*np.empty((len(Track._fields), len(self.past.market.ends)), np.int64))
         parts = list(self.parts(k, of, self.past.market, track, self.terms))
         return Played(k, of, track, {name: np.concatenate([p[name] for p in parts]) for name in TABLES._fields})
 

@@ -180,7 +180,7 @@ class Bench:
             params["own"][key] = value
         k, of = opened(self.strategy, len(self.past.symbols), self._account, params, self.cash)
         market = Market(*(column[at.warm : at.end] for column in past))
-        track = Track(*(np.zeros(at.end - at.warm, np.int64) for _ in Track._fields))
+        track = Track(*np.empty((len(Track._fields), at.end - at.warm), np.int64))
         tables = self._played(k, of, market, track, lead, verbose)
         places = of.places.copy()
         places["begun"] -= lead
