@@ -72,6 +72,7 @@ class BacktestEngine:
         self.strategy = find(self.config.strategy.name)
         self.terms = Terms(*trial.sized, trial.release, self._barred())
         self._simulate = simulator(self.strategy)
+        self._params = self._parameters()
 
     def run(self) -> Result:
         """From the first bar time to the last."""
@@ -104,12 +105,7 @@ class BacktestEngine:
 
     def begun(self) -> tuple[Array, Symbols]:
         """The desk and its symbols, before anything has happened."""
-        config, daily = self.config, self.past.timeframe == "1d"
-        p = parameters(config, Model.BAR, daily=daily, raw=not self.past.adjusted, span=self.past.span)
-        free = dict.fromkeys(() if self.trial.costs else COSTS, 0)
-        for name, value in {**free, **({} if self.terms.sizing == BY_RISK else OPEN)}.items():
-            p["rules"][name] = value
-        return self.fresh(p, micros(config.paper.cash), verbose=self.trial.verbose)
+        return self.fresh(self._params, micros(self.config.paper.cash), verbose=self.trial.verbose)
 
     def fresh(self, params: Array, cash: Micros, *, verbose: bool) -> tuple[Array, Symbols]:
         """With so much cash, and these rules."""
@@ -118,6 +114,14 @@ class BacktestEngine:
         k, of = opened(self.strategy, len(self.past.symbols), a, params, int(cash))
         k["verbose"] = verbose
         return k, of
+
+    def _parameters(self) -> Array:
+        daily, raw = self.past.timeframe == "1d", not self.past.adjusted
+        p = parameters(self.config, Model.BAR, daily=daily, raw=raw, span=self.past.span)
+        free = dict.fromkeys(() if self.trial.costs else COSTS, 0)
+        for name, value in {**free, **({} if self.terms.sizing == BY_RISK else OPEN)}.items():
+            p["rules"][name] = value
+        return p
 
     def _barred(self) -> Array:
         return np.array([symbol in self.config.gates.hard_to_borrow for symbol in self.past.symbols], np.int64)
