@@ -13,6 +13,7 @@ from fluxhero.kernel.trade import enter
 from fluxhero.section import Section, Share, key
 
 MATURE = 1
+READS = ()
 
 
 class Params(Section, frozen=True, kw_only=True):

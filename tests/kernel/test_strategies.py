@@ -14,7 +14,7 @@ from fluxhero.kernel import plug
 from fluxhero.kernel.codes import CROSS, ENTER, EXIT, HELD, LONG
 from fluxhero.kernel.compile import DIGEST
 from fluxhero.kernel.plug import find, settled
-from fluxhero.kernel.state import RULES, floats, ints, record
+from fluxhero.kernel.state import READING, RULES, floats, ints, record
 from fluxhero.kernel.strategies import GROUP, SHIPPED, dual_mode, sma_cross
 from fluxhero.kernel.warm import warm
 from fluxhero.messages import Model, Nanos
@@ -105,6 +105,7 @@ def test_a_file_that_only_decides_is_enough(write: Write) -> None:
 
 PARAMS = "class Params(Section, frozen=True, kw_only=True):\n    "
 KEY = 'Annotated[int, Meta(ge=1, le=60), key("bars", "what it means")] = 20'
+NAMED = f'it must name readings, such as ("atr", "kama"): {", ".join(READING.names or ())}'
 ABOVE = "write @step or @rare from fluxhero.kernel.compile above it"
 
 WRONG = {
@@ -168,6 +169,8 @@ WRONG = {
     ),
     "no shares": (f"{DECIDE}\nSIZING = 0", 'SIZING = 0; it must be "risk", "full" or a number of shares'),
     "never mature": (f"{DECIDE}\nMATURE = 1e9", "MATURE = 1000000000.0; it must be a whole number of bars, 0 to 1000"),
+    "a reading that is none": (f'{DECIDE}\nREADS = ("atr", "macd")', f"READS = ('atr', 'macd'); {NAMED}"),
+    "a reading alone": (f'{DECIDE}\nREADS = "atr"', f"READS = 'atr'; {NAMED}"),
     "no Python": ("def decide(", "it cannot be imported: SyntaxError: '(' was never closed (line 10)"),
     "what is not there": (
         "import nowhere", "it cannot be imported: ModuleNotFoundError: No module named 'nowhere' (line 10)",

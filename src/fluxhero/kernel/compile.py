@@ -94,6 +94,11 @@ def entry(f: F) -> F:
     return ENTRIES[-1]  # type: ignore[no-any-return]
 
 
+def plain(f: Any) -> Any:
+    """As it is written."""
+    return getattr(f, "py_func", f)
+
+
 def bind(f: F, name: str, compiler: Callable[[F], F], **functions: Any) -> F:
     """`f` for one strategy, its functions put in as globals: closures and function arguments never hit the cache."""
     own = types.FunctionType(f.__code__, {**f.__globals__, **functions}, f.__name__)

@@ -13,7 +13,7 @@ from msgspec import inspect
 from numba.core.dispatcher import Dispatcher
 
 from fluxhero.kernel.compile import STRICT
-from fluxhero.kernel.state import floats, ints, record
+from fluxhero.kernel.state import READING, floats, ints, record
 from fluxhero.section import ConfigError, Section, checked
 
 DType = np.dtype[Any]
@@ -109,3 +109,12 @@ def mature(module: ModuleType) -> int | None:
     if said is None or (type(said) is int and 0 <= said <= 1000):
         return said
     raise ConfigError(f"MATURE = {said!r}; it must be a whole number of bars, 0 to 1000")
+
+
+def reads(module: ModuleType) -> frozenset[str]:
+    """Of the readings, those that it looks at."""
+    there = READING.names or ()
+    said = getattr(module, "READS", there)
+    if not isinstance(said, tuple) or not {*said} <= {*there}:
+        raise ConfigError(f'READS = {said!r}; it must name readings, such as ("atr", "kama"): {", ".join(there)}')
+    return frozenset(said)

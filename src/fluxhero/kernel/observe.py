@@ -33,6 +33,8 @@ from fluxhero.kernel.indicators import (
 from fluxhero.kernel.state import Array, Means, Spans, Values, Windows
 
 EMA, RSI, ATR, ADX, PATH, BANDS, LINE = 20, 14, 14, 14, 10, 20, 50  # periods
+# For a strategy that never reads what is of them, some are False: kernel.reads. `moved` and the ATR are for all.
+MEAN = STRENGTH = TREND = TRACK = BAND = SLOPE = True
 EMPTY = Windows(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -59,17 +61,17 @@ def before(high: float, low: float, close: float) -> Means:
 def fade(k: Means, q: Spans, high: float, low: float, close: float, t: int) -> Means:
     """t: the bar, or MATURE past all seeds."""
     change, up, down = close - k.close, high - k.high, k.low - low
-    rises = summed(k.rises, rise(up, down), t, ADX, 1.0 - 1.0 / ADX)
-    falls = summed(k.falls, rise(down, up), t, ADX, 1.0 - 1.0 / ADX)
+    rises = summed(k.rises, rise(up, down), t, ADX, 1.0 - 1.0 / ADX) if TREND else 0.0
+    falls = summed(k.falls, rise(down, up), t, ADX, 1.0 - 1.0 / ADX) if TREND else 0.0
     return Means(
         high, low, close,
-        ema(k.ema, close, t, EMA, q.ema_gain),
-        summed(k.up, max(change, 0.0), t, RSI + 1, q.rsi_keep),
+        ema(k.ema, close, t, EMA, q.ema_gain) if MEAN else 0.0,
+        summed(k.up, max(change, 0.0), t, RSI + 1, q.rsi_keep) if STRENGTH else 0.0,
         summed(k.moved, abs(change), t, RSI + 1, q.rsi_keep),
         wilder(k.atr, true_range(high, low, k.close), t, ATR, q.atr_keep, q.atr_gain),
         rises,
         falls,
-        adx(k.adx, rises, falls, t, ADX, 1.0 - 1.0 / ADX, 1.0 / ADX),
+        adx(k.adx, rises, falls, t, ADX, 1.0 - 1.0 / ADX, 1.0 / ADX) if TREND else 0.0,
     )  # fmt: skip
 
 
@@ -80,20 +82,25 @@ def slid(
     """By one close; the one before. `first`: that of the path, which has `left` behind what stood before it; `gone` is
     out of the bands, `last` out of the line. Numbers, for an array as an argument costs its reference count.
     """
-    length, short = path(w.length, close - before, first - left)
-    lag, variance, faint = window(w.lag, w.variance, w.faint, close, before, gone, q.share)
-    xy = tilt(w.xy, w.line_lag, close, before, last, LINE)
-    line_lag, line_variance, line_faint = window(
-        w.line_lag, w.line_variance, w.line_faint, close, before, last, 1.0 / LINE
-    )
+    length, short, lag, variance, faint = w.length, w.short, w.lag, w.variance, w.faint
+    line_lag, line_variance, line_faint, xy = w.line_lag, w.line_variance, w.line_faint, w.xy
+    if TRACK:
+        length, short = path(length, close - before, first - left)
+    if BAND:
+        lag, variance, faint = window(lag, variance, faint, close, before, gone, q.share)
+    if SLOPE:
+        xy = tilt(xy, line_lag, close, before, last, LINE)
+        line_lag, line_variance, line_faint = window(
+            line_lag, line_variance, line_faint, close, before, last, 1.0 / LINE
+        )
     return Windows(length, short, lag, variance, faint, line_lag, line_variance, line_faint, xy)
 
 
 @step
 def worn(w: Windows, t: int) -> bool:
     """Is one to be summed afresh at bar t, past all seeds? NaN is."""
-    lasts = (w.length > w.short) & (w.variance > w.faint) & (w.line_variance > w.line_faint)
-    return anew(t, 0) | (not lasts)
+    lasts = (not TRACK or w.length > w.short) & (not BAND or w.variance > w.faint)
+    return anew(t, 0) | (not lasts & (not SLOPE or w.line_variance > w.line_faint))
 
 
 @rare
@@ -101,11 +108,11 @@ def mended(w: Windows, q: Spans, closes: Array, mask: int, t: int) -> Windows:
     """Those that are worn, each by itself, so that it agrees with one that slides alone."""
     length, short, lag, variance, faint = w.length, w.short, w.lag, w.variance, w.faint
     line_lag, line_variance, line_faint, xy = w.line_lag, w.line_variance, w.line_faint, w.xy
-    if anew(t, q.path) | (not length > short):
+    if TRACK and (anew(t, q.path) | (not length > short)):
         length, short = way(closes, mask, t, q.path)
-    if anew(t, q.bands) | (not variance > faint):
+    if BAND and (anew(t, q.bands) | (not variance > faint)):
         lag, variance, faint, _ = filled(closes, mask, t, q.bands)
-    if anew(t, LINE) | (not line_variance > line_faint):
+    if SLOPE and (anew(t, LINE) | (not line_variance > line_faint)):
         line_lag, line_variance, line_faint, xy = filled(closes, mask, t, LINE)
     return Windows(length, short, lag, variance, faint, line_lag, line_variance, line_faint, xy)
 
@@ -114,11 +121,18 @@ def mended(w: Windows, q: Spans, closes: Array, mask: int, t: int) -> Windows:
 def told(k: Means, w: Windows, smooth: float, change: float, lean: int) -> Values:
     """smooth: KAMA before this bar; change: of the path; lean: 1 is the regime-aware KAMA."""
     er = efficiency(change, w.length)
-    smooth = kama(smooth, k.close, leaning(er) if lean != 0 else er, FAST, SLOW)
     b = slope(w.xy, LINE)
-    strength = r2(w.xy, b, w.line_variance)
     return Values(
-        k.ema, rsi(k.up, k.moved, RSI), k.atr, k.adx, smooth, er, k.close + w.lag, math.sqrt(w.variance), b, strength
+        k.ema if MEAN else math.nan,
+        rsi(k.up, k.moved, RSI) if STRENGTH else math.nan,
+        k.atr,
+        k.adx if TREND else math.nan,
+        kama(smooth, k.close, leaning(er) if lean != 0 else er, FAST, SLOW) if TRACK else math.nan,
+        er if TRACK else math.nan,
+        k.close + w.lag if BAND else math.nan,
+        math.sqrt(w.variance) if BAND else math.nan,
+        b if SLOPE else math.nan,
+        r2(w.xy, b, w.line_variance) if SLOPE else math.nan,
     )
 
 

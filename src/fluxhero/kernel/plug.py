@@ -34,6 +34,7 @@ class Strategy:
     params: np.dtype[Any]  # rules and own
     sizing: str | int
     mature: int | None  # bars; None: as the kernel has it
+    reads: frozenset[str]  # readings
     digest: str  # of what an own one is made of, nothing of a shipped one
 
     @property
@@ -121,9 +122,9 @@ def _failure(e: BaseException, where: str) -> str:
 def _made(name: str, module: ModuleType, *, own: bool) -> Strategy:
     functions = contract.functions(module)
     kept, (section, dtype) = contract.own(module), contract.parameters(module)
-    sizing, mature = contract.sizing(module), contract.mature(module)
-    digest = fingerprint([*functions.items(), sizing, mature]) if own else ""
-    return Strategy(name, module, section, kept, params(dtype), sizing, mature, digest)
+    sizing, mature, reads = contract.sizing(module), contract.mature(module), contract.reads(module)
+    digest = fingerprint([*functions.items(), sizing, mature, sorted(reads)]) if own else ""
+    return Strategy(name, module, section, kept, params(dtype), sizing, mature, reads, digest)
 
 
 def loaded(file: Path | None, strategy: str | None = None) -> Config:

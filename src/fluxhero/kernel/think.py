@@ -5,13 +5,14 @@ from functools import cache
 from typing import NamedTuple
 
 from fluxhero.kernel.codes import C_SPIKE, ENTER, EXIT, FLAT, FULL, HOLD, LONG, REFUSED, SUSPECT, WARMUP
-from fluxhero.kernel.compile import bind, entry, rare, step
+from fluxhero.kernel.compile import bind, entry, plain, rare, step
 from fluxhero.kernel.gates import allowed, blank, check, session
 from fluxhero.kernel.higher import spike
 from fluxhero.kernel.indicators import EPS
 from fluxhero.kernel.indicators import MATURE as VALID
-from fluxhero.kernel.observe import RSI
+from fluxhero.kernel.observe import RSI, SLOPE
 from fluxhero.kernel.plug import Strategy
+from fluxhero.kernel.reads import flags, observing
 from fluxhero.kernel.regime import regime, seen
 from fluxhero.kernel.rows import observe, volatility
 from fluxhero.kernel.state import Array, Rec
@@ -37,7 +38,7 @@ def weigh(row: Rec, bar: Rec, p: Rec) -> None:
 @step
 def flat(m: Rec, v: Rec) -> bool:
     """A window without movement says nothing: no deviation, RSI 0/0 or R2 NaN."""
-    return bool((v.sd <= 1e-9 * v.close) | (m.means.moved <= EPS * RSI) | (v.r2 != v.r2))
+    return bool((v.sd <= 1e-9 * v.close) | (m.means.moved <= EPS * RSI) | (SLOPE & (v.r2 != v.r2)))
 
 
 def reasoned(row: Rec, bar: Rec, p: Rec) -> None:
@@ -107,6 +108,9 @@ def build(strategy: Strategy) -> Mind:
     """`think` and what goes with it, for one strategy."""
     name, module = strategy.bound, strategy.module
     own = {rule: getattr(module, rule) for rule in ("decide", "remember") if hasattr(module, rule)}
+    own["observe"] = observing(name, strategy.reads)
+    if not flags(strategy.reads)["SLOPE"]:
+        own["flat"] = bind(plain(flat), name, step, SLOPE=False)
     if strategy.mature is not None:
         own["MATURE"] = strategy.mature
     weighs = getattr(module, "weigh", weigh)

@@ -17,6 +17,8 @@ It may have, too:
 `OWN`       a kernel.state.record of what it keeps per symbol, in `row.own`: int64, float64, arrays of them; 0 at first.
 `remember`  (row, bar, p), jitted: called after `decide`, and at the bars at which that was not called.
 `weigh`     (row, bar, p), jitted: puts every condition that it looks at into row.decision, for explanations.
+`READS`     a tuple: the names of those of `row.reading` that it looks at; by default all. The rest is NaN and costs
+            nothing, but for what stops and gates need: close, atr, atr_mean, volume_mean. A regime needs adx and r2.
 `SIZING`    "risk", which is the default: by the distance to the stop; "full": all cash; a number: so many shares. Only
             the lab runs the latter two.
 `MATURE`    at which bar of a symbol it is first asked; by default the 64th, when every indicator is valid.

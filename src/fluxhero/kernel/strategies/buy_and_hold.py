@@ -5,6 +5,7 @@ from fluxhero.kernel.compile import step
 from fluxhero.kernel.state import Rec
 from fluxhero.kernel.trade import enter
 
+READS = ()
 SIZING = "full"
 MATURE = 1
 
