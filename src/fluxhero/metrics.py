@@ -39,9 +39,13 @@ class Metrics:
         self.progress = self._gauge(
             "actor_progress_age_seconds", "host time for which it has had work and has not got on", "actor"
         )
-        self.depth = self._gauge("channel_depth", "messages that wait for an actor", "actor")
+        self.depth = self._gauge(
+            "channel_depth", "messages that wait for an actor; at the recorder, for the journal", "actor"
+        )
         self.capacity = self._gauge("channel_capacity", "messages that may wait for an actor", "actor")
-        self.messages = self._counter("channel_messages", "messages that an actor took", "actor")
+        self.messages = self._counter(
+            "channel_messages", "messages that an actor took; of the recorder, those that somebody waits for", "actor"
+        )
         self.lag = self._histogram("loop_lag_seconds", "by how much a sleep of a second was late", LAGS)
         self.pings = self._counter("watchdog_pings", "pings to systemd's watchdog")
         self.compiled = self._gauge("kernel_compilations_after_ready", "kernel functions that were not there at READY")

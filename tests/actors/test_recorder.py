@@ -11,6 +11,7 @@ import trio.testing
 
 from fluxhero.actors.recorder import Backlog, notes, recorder
 from fluxhero.core import journal
+from fluxhero.core.ladder import Rung
 from fluxhero.messages import Cid, Commit, Nanos, Note, Order, Role, Says, Shares, Side, State, Type
 from fluxhero.ports import Offload
 from fluxhero.runtime import seeded
@@ -213,3 +214,31 @@ async def test_a_store_of_the_loop_is_written_by_a_thread(store: SQLiteStore) ->
             nursery.cancel_scope.cancel()
     assert sorted(desk.answered) == sorted(written(store)) == list(range(MANY))
     assert [n for rows in desk.seen for n in rows] == [row(n) for n in written(store)]
+
+
+async def test_what_has_come_while_the_disk_refused_is_a_reason_to_try_again(store: SQLiteStore) -> None:
+    tries, gate = list[int](), Gate()
+
+    async def refuses_once(work: Callable[[], T]) -> T:
+        tries.append(1)
+        await gate(lambda: None)
+        if len(tries) == 1:
+            raise sqlite3.OperationalError("disk I/O error")
+        return work()
+
+    desk = Desk(store, refuses_once)
+    brake = desk.args[-1]
+    assert isinstance(brake, Brake)
+    brake.stands(Rung.HALTED)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder, *desk.args)
+        nursery.start_soon(desk.want, 1)
+        await trio.testing.wait_all_tasks_blocked()
+        desk.to.send_nowait(Note(rows=(row(2),)))  # nobody waits for it, and it wakes nobody
+        gate.let()
+        await trio.testing.wait_all_tasks_blocked()
+        assert (len(tries), desk.answered) == (2, [])
+        gate.let()
+        await trio.testing.wait_all_tasks_blocked()
+        assert (desk.answered, written(store)) == ([1], [1, 2])
+        nursery.cancel_scope.cancel()

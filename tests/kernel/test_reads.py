@@ -17,7 +17,7 @@ from tests.kernel.drive import bars_of, beside, fresh, records, rules, thinker, 
 
 pytestmark = pytest.mark.nojit
 
-ALWAYS = {"close", "atr", "atr_mean", "volume_mean"}
+ALWAYS = {"close", "atr", "mid", "sd", "atr_mean", "volume_mean"}
 EVERY = set(READING.names or ())
 
 
@@ -102,5 +102,11 @@ def test_decisions_are_the_same(keepers: list[str]) -> None:
 
 
 def test_a_market_that_stands_still_says_nothing_to_either(keepers: list[str]) -> None:
-    for keeper in keepers:
-        assert decided(keeper, bars_of(np.full(200, 50.0)))[-1][0] == FLAT
+    """From its first bar on, or from a bar on at which a position is held."""
+    bars = walk(5, 400)
+    for name in ("open", "high", "low", "close"):
+        bars[name][150:300] = bars["close"][149]
+    for still in (bars_of(np.full(200, 50.0)), bars):
+        whole, part = (decided(keeper, still) for keeper in keepers)
+        assert part == whole
+        assert [action for action, *_ in whole].count(FLAT) > 100

@@ -87,22 +87,24 @@ async def recorder(
 ) -> None:  # fmt: skip
     """One commit for all who wait for one. `position`: how many events of the tape the rows so far account for;
     `witness` is told of rows that have become durable, and how many seconds that took. While the `brake` is on, a disk
-    that refuses is no crash: it is tried again with whatever comes next.
+    that refuses is no crash: it is tried again with whatever comes next, or has come meanwhile.
     """
     async for _ in inbox:
         inbox.rest()
-        if not backlog.asks:
-            continue
-        rows, states, asks = backlog.take()
-        before = ports.host.now()
-        try:
-            await ports.offload(partial(ports.store.commit, rows, states, position(), backlog.updates))
-        except FAILURES as e:
-            if not brake.rung:
-                raise
-            backlog.back(rows, states, asks)
-            brake.fails(str(e))
-            continue
-        for asked in asks:
-            asked.answer(None)
-        witness(rows, ports.host.now() - before)
+        while backlog.asks:
+            rows, states, asks = backlog.take()
+            before = ports.host.now()
+            try:
+                await ports.offload(partial(ports.store.commit, rows, states, position(), backlog.updates))
+            except FAILURES as e:
+                if not brake.rung:
+                    raise
+                more = bool(backlog.rows)
+                backlog.back(rows, states, asks)
+                brake.fails(str(e))
+                if more:
+                    continue
+                break
+            for asked in asks:
+                asked.answer(None)
+            witness(rows, ports.host.now() - before)

@@ -186,6 +186,6 @@ class Gate(Watch):
         return self._calendar.at(ts) or self._calendar.at(Nanos(ts - 1))
 
     def _governed(self, ts: Nanos) -> bool:
-        if not self._days:
+        if len(self._days) < max(self._most, 1):
             return False
         return governed(self._most, len(self._days), self._days[0], self._calendar.next(ts).index)

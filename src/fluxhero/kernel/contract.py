@@ -115,6 +115,6 @@ def reads(module: ModuleType) -> frozenset[str]:
     """Of the readings, those that it looks at."""
     there = READING.names or ()
     said = getattr(module, "READS", there)
-    if not isinstance(said, tuple) or not {*said} <= {*there}:
+    if not isinstance(said, tuple) or not all(isinstance(name, str) and name in there for name in said):
         raise ConfigError(f'READS = {said!r}; it must name readings, such as ("atr", "kama"): {", ".join(there)}')
     return frozenset(said)

@@ -16,7 +16,9 @@ LN2, ROOT2 = 0.6931471805599453, 1.4142135623730951
 
 
 class Sums(NamedTuple):
-    """Of pairs: the means, and the squares and products of the deviations from them."""
+    """Of pairs: the means, and the squares and products of the deviations from them; off the first pair, until they are
+    centred, plain sums.
+    """
 
     x: float
     y: float

@@ -33,8 +33,9 @@ from fluxhero.kernel.indicators import (
 from fluxhero.kernel.state import Array, Means, Spans, Values, Windows
 
 EMA, RSI, ATR, ADX, PATH, BANDS, LINE = 20, 14, 14, 14, 10, 20, 50  # periods
-# For a strategy that never reads what is of them, some are False: kernel.reads. `moved` and the ATR are for all.
-MEAN = STRENGTH = TREND = TRACK = BAND = SLOPE = True
+# For a strategy that never reads what is of them, some are False: kernel.reads. What stops, gates and the rule of flat
+# windows need is for all: `moved`, the ATR and the bands.
+MEAN = STRENGTH = TREND = TRACK = SLOPE = True
 EMPTY = Windows(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -80,14 +81,13 @@ def slid(
     w: Windows, q: Spans, before: float, close: float, first: float, left: float, gone: float, last: float
 ) -> Windows:
     """By one close; the one before. `first`: that of the path, which has `left` behind what stood before it; `gone` is
-    out of the bands, `last` out of the line. Numbers, for an array as an argument costs its reference count.
+    out of the bands, `last` out of the line.
     """
     length, short, lag, variance, faint = w.length, w.short, w.lag, w.variance, w.faint
     line_lag, line_variance, line_faint, xy = w.line_lag, w.line_variance, w.line_faint, w.xy
     if TRACK:
         length, short = path(length, close - before, first - left)
-    if BAND:
-        lag, variance, faint = window(lag, variance, faint, close, before, gone, q.share)
+    lag, variance, faint = window(lag, variance, faint, close, before, gone, q.share)
     if SLOPE:
         xy = tilt(xy, line_lag, close, before, last, LINE)
         line_lag, line_variance, line_faint = window(
@@ -99,7 +99,7 @@ def slid(
 @step
 def worn(w: Windows, t: int) -> bool:
     """Is one to be summed afresh at bar t, past all seeds? NaN is."""
-    lasts = (not TRACK or w.length > w.short) & (not BAND or w.variance > w.faint)
+    lasts = (w.variance > w.faint) & (not TRACK or w.length > w.short)
     return anew(t, 0) | (not lasts & (not SLOPE or w.line_variance > w.line_faint))
 
 
@@ -110,7 +110,7 @@ def mended(w: Windows, q: Spans, closes: Array, mask: int, t: int) -> Windows:
     line_lag, line_variance, line_faint, xy = w.line_lag, w.line_variance, w.line_faint, w.xy
     if TRACK and (anew(t, q.path) | (not length > short)):
         length, short = way(closes, mask, t, q.path)
-    if BAND and (anew(t, q.bands) | (not variance > faint)):
+    if anew(t, q.bands) | (not variance > faint):
         lag, variance, faint, _ = filled(closes, mask, t, q.bands)
     if SLOPE and (anew(t, LINE) | (not line_variance > line_faint)):
         line_lag, line_variance, line_faint, xy = filled(closes, mask, t, LINE)
@@ -129,8 +129,8 @@ def told(k: Means, w: Windows, smooth: float, change: float, lean: int) -> Value
         k.adx if TREND else math.nan,
         kama(smooth, k.close, leaning(er) if lean != 0 else er, FAST, SLOW) if TRACK else math.nan,
         er if TRACK else math.nan,
-        k.close + w.lag if BAND else math.nan,
-        math.sqrt(w.variance) if BAND else math.nan,
+        k.close + w.lag,
+        math.sqrt(w.variance),
         b if SLOPE else math.nan,
         r2(w.xy, b, w.line_variance) if SLOPE else math.nan,
     )

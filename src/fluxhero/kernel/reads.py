@@ -7,8 +7,7 @@ from fluxhero.kernel import observe, rows
 from fluxhero.kernel.compile import bind, plain, rare, step
 
 GROUPS = {  # flags of kernel.observe
-    "MEAN": {"ema"}, "STRENGTH": {"rsi"}, "TREND": {"adx"}, "TRACK": {"kama", "er"}, "BAND": {"mid", "sd"},
-    "SLOPE": {"slope", "r2"},
+    "MEAN": {"ema"}, "STRENGTH": {"rsi"}, "TREND": {"adx"}, "TRACK": {"kama", "er"}, "SLOPE": {"slope", "r2"},
 }  # fmt: skip
 PARTS: tuple[tuple[Any, str, Callable[..., Any]], ...] = (  # each after those that it calls
     (observe, "fade", step), (observe, "slid", step), (observe, "worn", step), (observe, "mended", rare),

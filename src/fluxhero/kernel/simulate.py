@@ -160,7 +160,7 @@ def simulator(strategy: Strategy) -> Callable[..., int]:
 def opened(strategy: Strategy, symbols: int, account: Array, params: Array, cash: int) -> tuple[Array, Symbols]:
     """The desk and its symbols, of an account that has seen nothing."""
     k = np.empty(1, desk(strategy.params))  # of the log, rows are whole once they are written; the rest costs time
-    k["account"], k["params"], k["purse"], k["verbose"] = account, params, 0, 0
+    k["account"], k["params"], k["purse"], k["verbose"], k["days"] = account, params, 0, 0, 0
     k["purse"]["cash"] = cash
     rows, places = np.zeros(symbols, row(strategy.own)), np.zeros(symbols, PLACE)
     return k, Symbols(rows, places, np.zeros(symbols, TAPE), *np.zeros((2, symbols), np.int64))

@@ -37,7 +37,7 @@ def weigh(row: Rec, bar: Rec, p: Rec) -> None:
 
 @step
 def flat(m: Rec, v: Rec) -> bool:
-    """A window without movement says nothing: no deviation, RSI 0/0 or R2 NaN."""
+    """A window without movement says nothing: no deviation, RSI 0/0 or R2 NaN. Where R2 is, so is no deviation."""
     return bool((v.sd <= 1e-9 * v.close) | (m.means.moved <= EPS * RSI) | (SLOPE & (v.r2 != v.r2)))
 
 

@@ -8,7 +8,7 @@ of every full bar, once the indicators are valid, and says what it wants by kern
 `row` is the symbol's record (kernel.state.row: market, reading, regime, session, trade, decision, own), `bar` the
 sealed bar, `p.rules` the account's rules, `p.own` the strategy's parameters, `stop_atr` the stop distance in force,
 in ATR. It sees neither the account nor other symbols and has no clock: same bars and fills, same decisions. Compiled
-code makes no arrays: what needs one keeps it in OWN.
+code makes no arrays, not in passing either (np.max, a[1:] = a[:-1]): it keeps them in OWN, and loops over them.
 
 It may have, too:
 
@@ -18,7 +18,8 @@ It may have, too:
 `remember`  (row, bar, p), jitted: called after `decide`, and at the bars at which that was not called.
 `weigh`     (row, bar, p), jitted: puts every condition that it looks at into row.decision, for explanations.
 `READS`     a tuple: the names of those of `row.reading` that it looks at; by default all. The rest is NaN and costs
-            nothing, but for what stops and gates need: close, atr, atr_mean, volume_mean. A regime needs adx and r2.
+            nothing, but for what stops, gates and flat windows need: close, atr, mid, sd, atr_mean, volume_mean. A
+            regime needs adx and r2.
 `SIZING`    "risk", which is the default: by the distance to the stop; "full": all cash; a number: so many shares. Only
             the lab runs the latter two.
 `MATURE`    at which bar of a symbol it is first asked; by default the 64th, when every indicator is valid.
