@@ -380,6 +380,12 @@ def test_so_many_day_trades_of_five_sessions_are_the_most(
     assert asked(tripped(*days, most=0), seek(), Nanos(WEEK[asked_on].open + 9)) == GRANTED
 
 
+def test_one_day_trade_may_be_the_most() -> None:
+    assert asked(tripped(most=1), seek()) == GRANTED
+    assert asked(tripped((0, 0), most=1), seek()) == (codes.DAYTRADES, 1.0, 1.0, 0)
+    assert asked(tripped((0, 0), (0, 0), most=0), seek()) == GRANTED
+
+
 def test_a_round_trip_of_this_life_counts_too() -> None:
     watch = tripped((0, 0), (0, 0))
     round = Round(mode=1, result=usd(5), opened=minute(1), closed=minute(2))
