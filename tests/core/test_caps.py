@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable
 
 import msgspec
+import msgspec.inspect
 import pytest
 
+from fluxhero.config import Gates
 from fluxhero.core import journal
 from fluxhero.core.calendar import nyse
 from fluxhero.core.ladder import Rung, Trip
@@ -15,6 +17,7 @@ from fluxhero.core.rate import A_DAY, A_MINUTE
 from fluxhero.core.risk import Risk
 from fluxhero.core.terms import Past, account
 from fluxhero.kernel import codes
+from fluxhero.kernel.places import MOST_DAYS
 from fluxhero.messages import (
     MINUTE,
     SECOND,
@@ -378,6 +381,15 @@ def test_so_many_day_trades_of_five_sessions_are_the_most(
     expected = (gate, 3.0, 3.0, 0) if gate else GRANTED
     assert asked(tripped(*days), seek(), Nanos(WEEK[asked_on].open + 9)) == expected
     assert asked(tripped(*days, most=0), seek(), Nanos(WEEK[asked_on].open + 9)) == GRANTED
+
+
+def test_a_backtest_has_room_for_as_many_as_may_be_said() -> None:
+    described = msgspec.inspect.type_info(Gates)
+    assert isinstance(described, msgspec.inspect.StructType)
+    (kind,) = (field.type for field in described.fields if field.name == "day_trades")
+    assert isinstance(kind, msgspec.inspect.Metadata)
+    assert isinstance(kind.type, msgspec.inspect.IntType)
+    assert kind.type.le == MOST_DAYS
 
 
 def test_one_day_trade_may_be_the_most() -> None:
