@@ -102,9 +102,9 @@ async def recorder(
                 more = bool(backlog.rows)
                 backlog.back(rows, states, asks)
                 brake.fails(str(e))
-                if more:
-                    continue
-                break
-            for asked in asks:
-                asked.answer(None)
-            witness(rows, ports.host.now() - before)
+                if not more:
+                    break
+            else:
+                for asked in asks:
+                    asked.answer(None)
+                witness(rows, ports.host.now() - before)

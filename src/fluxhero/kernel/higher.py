@@ -43,20 +43,24 @@ def overdue(h: Rec, bar: Rec) -> bool:
 
 
 @step
+def widen(h: Rec, bar: Rec) -> None:
+    h.high, h.low, h.close = max(h.high, bar.high), min(h.low, bar.low), bar.close
+    h.volume += bar.volume
+
+
+@step
 def add(h: Rec, bar: Rec, end: int, span: int, shift: int) -> bool:
     """A trading bar that is over at `end`; true if this one seals with it. Grid: multiples of span past shift, UTC."""
     if h.until == 0:
         start(h, bar, span, shift)
-    h.high, h.low, h.close = max(h.high, bar.high), min(h.low, bar.low), bar.close
-    h.volume += bar.volume
+    widen(h, bar)
     return bool((end >= h.until) | (bar.left == 0))
 
 
 @step
 def grow(h: Rec, bar: Rec, end: int, span: int, shift: int) -> None:
     if (end < h.until) & (bar.left != 0):  # as most are: neither overdue nor the first nor the last
-        h.high, h.low, h.close = max(h.high, bar.high), min(h.low, bar.low), bar.close
-        h.volume += bar.volume
+        widen(h, bar)
         return
     if overdue(h, bar):
         seal(h)

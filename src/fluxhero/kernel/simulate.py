@@ -106,34 +106,33 @@ def simulate(k: Array, of: Symbols, m: Market, track: Track, terms: Terms, busy:
     p, a, purse, full = desk.params, desk.account, desk.purse, ROOM - 3 * rows.size
     verbose, calm = desk.verbose != 0, False
     for t in range(start, bars.shape[0]):
-        now = np.uint64(t)
-        ts, session, worth, deployed = ends[now], sessions[now], 0, 0
+        ts, session, worth, deployed = ends[t], sessions[t], 0, 0
         if (not calm) and not roomy(purse, full, owing(places, session - a.session) if session > a.session >= 0 else 0):
             return t
         calm = True
         for i in range(rows.size):
             if live[i] != 0:
                 place = places[i]
-                met(desk, rows[i], place, bars[now, i], i, session, ts, t)
+                met(desk, rows[i], place, bars[t, i], i, session, ts, t)
                 worth += place.qty * place.close
                 deployed += abs(place.qty) * place.close
                 live[i], calm = engaged(place), False
         equity = purse.cash + worth
-        equities[now], cashes[now], used[now] = equity, purse.cash, deployed
+        equities[t], cashes[t], used[t] = equity, purse.cash, deployed
         if (session >= 0) & ((equity != a.equity) | (session != a.session) | (a.strikes != 0)):
             if session != a.session:
                 begun(desk, session, ts, release)
             if by_risk:
-                bits = watch(a, equity, session, months[now], ts, p.rules)
+                bits = watch(a, equity, session, months[t], ts, p.rules)
                 if bits != 0:
                     tripped(desk, bits, ts)
             else:
                 a.equity = a.last = equity
         n = 0
         for i in range(rows.size):
-            if bars[now, i].quality == FULL:
-                push(tapes[i], bars[now, i])
-                if think_one(rows[i], bars[now, i], p, a.trail):
+            if bars[t, i].quality == FULL:
+                push(tapes[i], bars[t, i])
+                if think_one(rows[i], bars[t, i], p, a.trail):
                     busy[n] = i
                     n += 1
         if (n > 0) | (a.trips != 0):
@@ -143,7 +142,7 @@ def simulate(k: Array, of: Symbols, m: Market, track: Track, terms: Terms, busy:
                 action = rows[busy[j]].decision.action
                 acts |= (action == ENTER) | (action == EXIT) | (verbose & sought(action))
             if acts:
-                acted(desk, of, ts, nexts[now], busy, n, flatten, terms)
+                acted(desk, of, ts, nexts[t], busy, n, flatten, terms)
             for j in range(n if by_risk & (not flatten) else 0):
                 if rows[busy[j]].decision.raised != 0:
                     move(desk, rows[busy[j]], places[busy[j]], busy[j], ts)
